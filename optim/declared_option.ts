@@ -1,6 +1,6 @@
 /**
- * Options that are declared once: what an option means, what it may be, and what it is where nothing is given. Its type, its check, its key
- * in configurations, its line in `--help` and its row in the documents all follow from that.
+ * Options that are declared once, with their description, allowed values and default. Their type, their check, their key in configurations,
+ * their line in `--help` and their row in the documentation all follow from the declaration.
  *
  * @module
  */
@@ -8,55 +8,55 @@ import type { Blocks } from "./directions/blocks.ts";
 import type { NumberRule } from "./options.ts";
 import type { Schedule } from "./transformations/schedule.ts";
 
-/** Values that are no number, word or flag, by the name that a declaration has for them. */
+/** Option values that are not numbers, words or flags, by the name used in declarations. */
 export interface OtherValues {
-  /** A learning rate over the steps. */
+  /** A learning rate as a function of the step. */
   readonly "a schedule": Schedule;
-  /** Blocks with all that there is to say of them. */
+  /** Blocks with all their settings. */
   readonly blocks: Blocks;
 }
 
-/** What all declarations have. */
+/** The common part of all declarations. */
 export interface DeclaredBase {
-  /** What it sets: a phrase that begins in lower case. */
+  /** Description: a phrase that begins in lower case. */
   readonly doc: string;
-  /** What the default is, in words, where it follows from something else. */
+  /** Description of the default, if it depends on other settings. */
   readonly shown?: string;
-  /** A value of another kind that a program may give. */
+  /** Another type of value that programs can give. */
   readonly or?: keyof OtherValues;
-  /** Narrower limits for configurations, whose offsets are those of scales; `false`: configurations do not have it. */
+  /** Narrower limits for configurations, whose offsets are those of scales. `false`: the option is not available in configurations. */
   readonly file?: NumberRule | false;
 }
 
-/** A number. */
+/** An option whose value is a number. */
 export interface DeclaredNumber extends DeclaredBase, NumberRule {
-  /** Where nothing is given. */
+  /** Default value. */
   readonly default?: number;
 }
 
-/** One of some words. */
+/** An option whose value is one of several words. */
 export interface DeclaredChoice extends DeclaredBase {
-  /** The words. */
+  /** The allowed words. */
   readonly of: readonly string[];
-  /** Where nothing is given. */
+  /** Default value. */
   readonly default?: string;
 }
 
-/** True or false. */
+/** An option that is true or false. */
 export interface DeclaredFlag extends DeclaredBase {
-  /** Tells it from a number. */
+  /** Distinguishes it from a number. */
   readonly flag: true;
-  /** Where nothing is given. */
+  /** Default value. */
   readonly default?: boolean;
 }
 
-/** An option. */
+/** Declaration of an option. */
 export type DeclaredOption = DeclaredNumber | DeclaredChoice | DeclaredFlag;
 
-/** Options by their names. */
+/** Declarations of options by name. */
 export type OptionTable = Readonly<Record<string, DeclaredOption>>;
 
-/** What a program may give for an option. */
+/** The type of an option's value in programs. */
 export type OptionValue<Option> =
   | (Option extends { readonly of: readonly (infer Word)[] } ? Word
     : Option extends { readonly flag: true } ? boolean
@@ -64,19 +64,19 @@ export type OptionValue<Option> =
   | (Option extends { readonly or: infer Other extends keyof OtherValues } ? OtherValues[Other]
     : never);
 
-/** The argument of a function that takes such options: every one may be left out. */
+/** The argument type of a function with these options. Every option can be omitted. */
 export type OptionsOf<Table> = {
   readonly [Name in keyof Table]?: OptionValue<Table[Name]> | undefined;
 };
 
-/** The same with defaults filled in. */
+/** The same type with defaults filled in. */
 export type Completed<Table> = {
   readonly [Name in keyof Table]:
     | OptionValue<Table[Name]>
     | (Table[Name] extends { readonly default: unknown } ? never : undefined);
 };
 
-/** What is given, and the defaults of everything else. */
+/** Fills in the defaults of options that are not given. */
 export function completed<Table extends OptionTable>(
   table: Table,
   given: OptionsOf<Table>,

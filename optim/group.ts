@@ -1,6 +1,6 @@
 /**
- * Groups: parts of what is trained that have a form, an epsilon and a learning rate of their own. A step has one loss difference for all of
- * them; each group looks its own distance along a direction and moves by what its own epsilon makes of that difference.
+ * Groups: parts of what is trained that have their own form, epsilon and learning rate. A step has a single loss difference for all groups. Each
+ * group is perturbed by its own distance along a direction and moves according to its own epsilon.
  *
  * @module
  */
@@ -8,62 +8,62 @@ import type { JsonValue } from "./json.ts";
 import { type OffsetForm, offsetForms } from "./offset.ts";
 import { assertOptions, magnitude, rate } from "./options.ts";
 
-/** What a group has of its own; the optimiser's where it does not say. */
+/** The settings of a group. Missing ones are those of the optimiser. */
 export interface GroupOptions {
-  /** How far the group is looked along a direction, in units of its offsets. */
+  /** Distance of the perturbation, in units of the group's offsets. */
   readonly epsilon?: number | undefined;
-  /** Its peak learning rate; it follows the optimiser's schedule. */
+  /** Peak learning rate. It follows the optimiser's schedule. */
   readonly learningRate?: number | undefined;
-  /** How its offsets change their base. What can only be absolute, such as an adapter, stays so. */
+  /** How offsets are applied to their base. Parameters that can only be absolute, such as those of an adapter, remain absolute. */
   readonly form?: OffsetForm | undefined;
 }
 
-/** What becomes of a group's noise and steps: beside each tensor that is trained, and in a ledger. All numbers are f32. */
+/** The effect of a group on noise and steps, as stored with each trained tensor and in ledgers. All numbers are f32. */
 export interface TrainedGroup {
-  /** The group's name. */
+  /** Name of the group. */
   readonly name: string;
-  /** What multiplies the amplitude of a branch: the group's epsilon over the optimiser's. */
+  /** Factor for the amplitudes of branches: the group's epsilon divided by the optimiser's. */
   readonly reach: number;
-  /** What multiplies a coefficient, before it is rounded again by {@linkcode roundCoefficient}. */
+  /** Factor for coefficients, which are then rounded again by {@linkcode roundCoefficient}. */
   readonly pace: number;
-  /** What multiplies the learning rate of an update rule; 1 without a rule, where `pace` has it. */
+  /** Factor for the learning rate of an update rule. 1 without a rule, because `pace` then includes it. */
   readonly rate: number;
 }
 
 /** A group of an optimiser. */
 export interface Group extends TrainedGroup {
-  /** How far it is looked along a direction, in units of its offsets. */
+  /** Distance of the perturbation, in units of the group's offsets. */
   readonly epsilon: number;
-  /** Its peak learning rate. */
+  /** Peak learning rate. */
   readonly learningRate: number;
-  /** How its offsets change their base; undefined as the optimiser's. */
+  /** How offsets are applied to their base. Undefined: as for the optimiser. */
   readonly form?: OffsetForm | undefined;
 }
 
-/** What the optimiser has where a group does not say. */
+/** The optimiser's settings, used where a group has none. */
 export interface GroupBase {
-  /** Its epsilon. */
+  /** Distance of the perturbation. */
   readonly epsilon: number;
-  /** Its peak learning rate. */
+  /** Peak learning rate. */
   readonly learningRate: number;
-  /** The power of epsilon that its steps go with, see {@linkcode Transformation.power}. */
+  /** The power of epsilon that its steps are proportional to; see {@linkcode Transformation.power}. */
   readonly power: number;
   /** Whether an update rule moves its offsets. */
   readonly ruled: boolean;
 }
 
-/** Beyond these factors a group's step is no multiple of the others' in f32. */
+/** The largest factor for which a group's step is still a multiple of the others' in f32. */
 const widest = 2 ** 60;
 
 /**
- * The groups of an optimiser, by name.
+ * Creates the groups of an optimiser, by name.
  *
- * With the loss difference `L+ - L-` of a step, `d_g = (L+ - L-) / (2 epsilon_g)` and a group moves by `-learningRate_g d_g z`. What an
- * optimiser makes of `d` goes with a power of epsilon: -1 as it is or clipped (the threshold of a group is that of the optimiser times
- * `epsilon / epsilon_g`), 0 where it is normalised, 1 where it is a length, as from a curvature. So the same coefficient serves all groups, times
- * `(learningRate_g / learningRate) (epsilon_g / epsilon)^power`.
+ * With the loss difference `L+ - L-` of a step, `d_g = (L+ - L-) / (2 epsilon_g)`, and a group moves by `-learningRate_g d_g z`. The value that
+ * an optimiser computes from `d` is proportional to a power of epsilon: -1 if it is unchanged or clipped (a group's threshold is then that of
+ * the optimiser times `epsilon / epsilon_g`), 0 if it is normalised, 1 if it is a length, as from a curvature. All groups therefore use the same
+ * coefficient, times `(learningRate_g / learningRate) (epsilon_g / epsilon)^power`.
  *
- * @throws {RangeError} For a number that a group cannot have
+ * @throws {RangeError} for a number out of range.
  */
 export function makeGroups(
   options: Readonly<Record<string, GroupOptions>>,
@@ -110,7 +110,7 @@ export function makeGroups(
 }
 
 /**
- * What a tensor of a group has beside it; undefined where the optimiser has no group of that name.
+ * The properties stored with a tensor of a group. Undefined if the optimiser has no group of that name.
  *
  * @example Ten times as far, by a hundredth of the derivative's step each
  * ```ts
@@ -132,22 +132,22 @@ export function trainedGroup(
   return { name: found.name, reach, pace, rate };
 }
 
-/** What groups were made of. */
+/** The settings that groups were created from. */
 export function groupOptions(groups: readonly Group[]): Record<string, GroupOptions> {
   return Object.fromEntries(
     groups.map(({ name, epsilon, learningRate, form }) => [name, { epsilon, learningRate, form }]),
   );
 }
 
-/** Groups as a ledger's header holds them. */
+/** Groups in the form stored in a ledger's header. */
 export function describeGroups(groups: readonly Group[]): JsonValue {
   return groups.map((group) => ({ ...group }) as JsonValue);
 }
 
 /**
- * What {@linkcode describeGroups} gave, after JSON.
+ * Parses the result of {@linkcode describeGroups} after JSON.
  *
- * @throws {RangeError | TypeError} For what it cannot have given
+ * @throws {RangeError | TypeError} when it has another form.
  */
 export function parseGroups(value: unknown): Group[] {
   if (!Array.isArray(value)) throw new TypeError("Cannot read groups: not an array");
@@ -177,9 +177,9 @@ export function parseGroups(value: unknown): Group[] {
 }
 
 /**
- * What a header has of a tensor's group.
+ * Parses the group of a tensor in a header.
  *
- * @throws {RangeError | TypeError} For what no group has
+ * @throws {RangeError | TypeError} when it is not valid.
  */
 export function parseTrainedGroup(value: unknown): TrainedGroup {
   const { name, reach, pace, rate } = Object(value);
@@ -194,12 +194,12 @@ export function parseTrainedGroup(value: unknown): TrainedGroup {
   return { name, reach, pace, rate };
 }
 
-/** The amplitude of a branch for a tensor of a group, f32. */
+/** The amplitude of a branch for a tensor of a group, in f32. */
 export function reached(amplitude: number, reach: number): number {
   return Math.fround(Math.fround(amplitude) * reach);
 }
 
-/** A coefficient as a tensor of a group moves by it, not yet rounded to what the product with z is exact for. */
+/** The coefficient by which a tensor of a group moves, before rounding to the precision in which its product with z is exact. */
 export function pacedBy(
   group: Pick<TrainedGroup, "pace"> | undefined,
   coefficient: number,

@@ -1,10 +1,10 @@
 /**
- * Values that survive a round trip through JSON: what a ledger header may hold.
+ * JSON values, which a ledger header can contain.
  *
  * @module
  */
 
-/** Anything that `JSON.stringify` keeps. */
+/** Any value that survives `JSON.stringify` and `JSON.parse`. */
 export type JsonValue =
   | null
   | boolean

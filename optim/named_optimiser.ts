@@ -1,5 +1,5 @@
 /**
- * What a named optimiser is: its options, declared once, and the composition that they make.
+ * Named optimisers: their options, declared once, and the composition that follows from them.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import type { GroupOptions } from "./group.ts";
 import { assertOptions, type NumberRule } from "./options.ts";
 import { type Optimiser, optimiser, type OptimiserOptions } from "./optimiser.ts";
 
-/** What all named optimisers take; defaults are each optimiser's own where it says so. */
+/** Options that all named optimisers accept. Defaults depend on the optimiser where the description says so. */
 export const NamedOptions = {
   epsilon: {
     doc: "size of the perturbation along a direction, in units of the offset",
@@ -60,82 +60,83 @@ export const NamedOptions = {
 } as const;
 /** Arguments that all named optimisers share. */
 export type NamedOptions = OptionsOf<typeof NamedOptions> & {
-  /** Form, epsilon and learning rate of parts of what is trained, see {@linkcode OptimiserOptions.groups}. */
+  /** Form, epsilon and learning rate of parts of what is trained; see {@linkcode OptimiserOptions.groups}. */
   readonly groups?: Readonly<Record<string, GroupOptions>> | undefined;
 };
 
 /** No options besides the shared ones. */
 export type NoOptions = Readonly<Record<never, DeclaredOption>>;
 
-/** A named optimiser: a function that makes it, and what is known of it without making it. */
+/** A named optimiser: a function that creates it, and facts that are known without creating it. */
 export interface NamedOptimiser<Own extends OptionTable = NoOptions> {
   /**
-   * Makes it.
+   * Creates the optimiser.
    *
-   * @throws RangeError for an option that it does not have, or a value that the option cannot have; TypeError for a value of another kind.
+   * @throws {RangeError} for an unknown option, or a value out of range.
+   * @throws {TypeError} for a value of another type.
    */
   (options?: NamedOptions & OptionsOf<Own>): Optimiser;
-  /** What people write to have it. */
+  /** Name in configurations and on the command line. */
   readonly name: string;
-  /** What it does, in a phrase. */
+  /** Description of what it does, as a phrase. */
   readonly summary: string;
-  /** Where it is published, as `arXiv 2505.13430`; absent for this library's own. */
+  /** Publication, such as `arXiv 2505.13430`. Absent for this library's own. */
   readonly source?: string;
-  /** The options of its own. */
+  /** Its own options. */
   readonly options: Own;
-  /** Those that all have, with its defaults and limits. */
+  /** The shared options, with its own defaults and limits. */
   readonly shared: {
     readonly [Name in keyof typeof NamedOptions]: (typeof NamedOptions)[Name] extends
       { readonly of: unknown } ? DeclaredChoice : DeclaredNumber;
   };
-  /** What its learning rate does over a run whose length is known, where nothing else is asked for; constant if absent. */
+  /** The default schedule of its learning rate, if the length of a run is known. If absent, the rate is constant. */
   readonly schedule?: "linear";
-  /** Epsilon and learning rate where an adapter's tensors are trained, which start near zero. */
+  /** Epsilon and learning rate for training an adapter's tensors, which start near zero. */
   readonly adapter: AdapterDefaults;
 }
 
 /** Defaults for the offsets of adapters. */
 export interface AdapterDefaults {
-  /** How far to look. */
+  /** Size of the perturbation along a direction. */
   readonly epsilon: number;
-  /** The peak learning rate. */
+  /** Peak learning rate. */
   readonly learningRate: number;
-  /** What epsilon is multiplied by where what an adapter does is a product of what is trained, as LoRA's is. Default 1. */
+  /** Factor of epsilon for schemes whose effect is a product of what is trained, such as LoRA. Default 1. */
   readonly product?: number;
 }
 
-/** How {@linkcode named} makes an optimiser. */
+/** The declaration from which {@linkcode named} creates an optimiser. */
 export interface NamedDeclaration<Own extends OptionTable> {
-  /** What people write to have it. */
+  /** Name in configurations and on the command line. */
   readonly name: string;
-  /** What it does, in a phrase. */
+  /** Description of what it does, as a phrase. */
   readonly summary: string;
-  /** Where it is published. */
+  /** Publication. */
   readonly source?: string;
-  /** Defaults that differ from those declared with an option that others have too. */
+  /** Defaults that differ from those declared with shared options. */
   readonly defaults: NamedOptions & OptionsOf<Own>;
-  /** Limits of shared options that are narrower than those of others. */
+  /** Limits of shared options that are narrower than usual. */
   readonly limits?: Readonly<Partial<Record<keyof NamedOptions, NumberRule>>>;
-  /** What its learning rate does over a run whose length is known. */
+  /** The default schedule of its learning rate, if the length of a run is known. */
   readonly schedule?: "linear";
-  /** Defaults where an adapter is trained; ten times its own epsilon and a hundred times its own learning rate by default, as MeZO's. */
+  /** Defaults for training an adapter. Default: ten times its own epsilon and a hundred times its own learning rate, as for MeZO. */
   readonly adapter?: AdapterDefaults;
-  /** The options of its own; none by default. */
+  /** Its own options. Default: none. */
   readonly options?: Own;
-  /** The parts that it is made of; `given` has no defaults, for those that follow from other options. */
+  /** Creates its components. `given` contains no defaults, for values that depend on other options. */
   make(
     options: Completed<typeof NamedOptions> & Completed<Own>,
     given: NamedOptions & OptionsOf<Own>,
   ): Composition;
 }
 
-/** What an optimiser is composed of; law, form and projection are as its options say unless the composition says otherwise. */
+/** The components of an optimiser. Law, form and projection follow from its options unless they are given here. */
 export type Composition =
   & Omit<OptimiserOptions, "name" | "distribution" | "form" | "projection">
   & Partial<Pick<OptimiserOptions, "distribution" | "form" | "projection">>;
 
 /**
- * A named optimiser from its declaration.
+ * Creates a named optimiser from its declaration.
  *
  * @example Sign descent with an option
  * ```ts

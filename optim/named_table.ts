@@ -1,16 +1,16 @@
 /**
- * Named optimisers by their names, for configuration files and command lines.
+ * The table of named optimisers, for configuration files and command lines.
  *
  * @module
  */
 import type { OptionsOf } from "./declared_option.ts";
 import * as all from "./named/all.ts";
 
-/** What people write to have an optimiser. */
+/** The name of an optimiser. */
 export type OptimiserName = keyof typeof all;
 
 /**
- * All named optimisers, in the order of their names.
+ * All named optimisers, sorted by name.
  *
  * @example By name
  * ```ts
@@ -24,7 +24,7 @@ export type OptimiserName = keyof typeof all;
  */
 export const namedOptimisers: typeof all = all;
 
-/** Their names. */
+/** All names. */
 export const optimiserNames: readonly OptimiserName[] = Object.keys(all) as OptimiserName[];
 
 /** Options that only some named optimisers have. */

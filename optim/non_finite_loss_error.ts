@@ -5,18 +5,18 @@
  */
 
 /**
- * A loss of a step was NaN or infinite, or too large to make a finite step from. The step was not made: offsets, state
- * and ledger are those of the step before.
+ * Thrown when a loss of a step is NaN or infinite, or too large to compute a finite step. The step was not made: offsets, state and ledger are
+ * those of the previous step.
  */
 export class NonFiniteLossError extends Error {
-  /** The error's class, as in its string form. */
+  /** The name of the class. */
   override readonly name = "NonFiniteLossError";
-  /** The step, counted from 0. */
+  /** Index of the step, from 0. */
   readonly step: number;
   /** The losses of the step's branches. */
   readonly losses: readonly number[];
 
-  /** Describes step `step`: `coefficients` are given when the losses themselves were finite, `why` says what it may come from. */
+  /** Describes step `step`. `coefficients` are given if the losses themselves were finite; `why` explains a possible cause. */
   constructor(
     step: number,
     losses: readonly number[],

@@ -1,5 +1,5 @@
 /**
- * Offsets: what a stored f32 offset does to the base value that it tunes, and how it moves.
+ * Offsets: how a stored f32 offset changes the base value that it tunes, and how it moves.
  *
  * @module
  */
@@ -10,13 +10,13 @@ export type OffsetForm = "absolute" | "relative";
 /** All forms. */
 export const offsetForms: readonly OffsetForm[] = ["absolute", "relative"];
 
-/** `"block"`: an offset for each quantisation block; `"row"`: one for all blocks of a row. */
+/** `"block"`: one offset per quantisation block. `"row"`: one for all blocks of a row. */
 export type OffsetSpan = "block" | "row";
 
-/** All spans that an optimiser may want. */
+/** All spans that an optimiser can prefer. */
 export const offsetSpans: readonly OffsetSpan[] = ["block", "row"];
 
-/** `"keep-sign"`: an offset may bring its scale to zero but not beyond; `"none"`: anything goes. */
+/** `"keep-sign"`: an offset can bring its scale to zero but not beyond. `"none"`: no restriction. */
 export type Projection = "none" | "keep-sign";
 
 /** All projections. */
@@ -26,8 +26,8 @@ const floatView = new Float32Array(1);
 const bitsView = new Uint32Array(floatView.buffer);
 
 /**
- * Rounds a coefficient to 16 significant bits (half away from zero), so that its product with any z is exact in f32;
- * magnitudes that come out below 2^-100 become 0. Integer operations alone, the same on host and device.
+ * Rounds a coefficient to 16 significant bits (ties away from zero), so that its product with any z is exact in f32. Magnitudes that would be
+ * below 2^-100 become 0. It uses only integer operations, so it gives the same result on host and device.
  *
  * @example The low 8 bits of a rounded coefficient are zero
  * ```ts
@@ -54,7 +54,7 @@ export const roundCoefficientWgsl: string = `fn round_coefficient(value: f32) ->
 }
 `;
 
-/** The tuned value: `base` changed by `offset`, each operation rounded to f32. */
+/** The tuned value: `base` changed by `offset`, with each operation rounded to f32. */
 export function applyOffset(form: OffsetForm, base: number, offset: number): number {
   return form === "absolute"
     ? Math.fround(base + offset)
@@ -62,9 +62,9 @@ export function applyOffset(form: OffsetForm, base: number, offset: number): num
 }
 
 /**
- * The projection `"keep-sign"`: the nearest offset under which the tuned value is zero or has the sign of its base
- * (a base of zero counts as positive). QZO's `max(scale, 0)` (arXiv 2505.13430), for scales of either sign.
- * Comparisons rather than `min` and `max`, which may pick either zero.
+ * The projection `"keep-sign"`: the nearest offset for which the tuned value is zero or has the sign of its base (a base of zero counts as
+ * positive). This is QZO's `max(scale, 0)` (arXiv 2505.13430), for scales of either sign. It uses comparisons instead of `min` and `max`, which
+ * may return either zero.
  *
  * @example Stopped at zero from either side
  * ```ts

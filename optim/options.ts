@@ -1,50 +1,50 @@
 /**
- * Options of public functions: a name that nobody reads and a value that nobody can have meant are refused by name.
+ * Checks the options of public functions: unknown names and meaningless values are rejected by name.
  *
  * @module
  */
 import { nearestName } from "./nearest_name.ts";
 
-/** What the number of an option must be. */
+/** The condition that a number must satisfy. */
 export interface NumberRule {
-  /** Smallest value. */
+  /** Least value. */
   readonly min?: number;
-  /** Largest value. */
+  /** Greatest value. */
   readonly max?: number;
-  /** Whether `min` itself is refused. */
+  /** Whether `min` itself is excluded. */
   readonly above?: boolean;
-  /** Whether `max` itself is refused. */
+  /** Whether `max` itself is excluded. */
   readonly below?: boolean;
-  /** Without a fraction. */
+  /** Whether it must be an integer. */
   readonly whole?: boolean;
-  /** Whether infinity is taken too, whatever `max` is. */
+  /** Whether infinity is also accepted, regardless of `max`. */
   readonly infinite?: boolean;
 }
 
-/** What an option must be that is a word or a flag. */
+/** The condition for an option that is a word or a flag. */
 export interface WordRule {
-  /** The words. */
+  /** The allowed words. */
   readonly of?: readonly string[];
-  /** True or false. */
+  /** Whether it is true or false. */
   readonly flag?: true;
 }
 
-/** What an option must be; `"any"`: whoever uses it looks at it. */
+/** The condition for an option. `"any"`: its user checks it. */
 export type OptionRule =
   | "any"
   | (NumberRule | WordRule) & {
-    /** What it may be besides, in words: an object that whoever uses it looks at. */
+    /** Description of other accepted values: objects that their user checks. */
     readonly or?: string;
-    /** It has no default. */
+    /** Whether the option is required. */
     readonly required?: true;
   };
 
-/** A rule for every option there is. */
+/** A rule for every option. */
 export type OptionRules<Options extends object> = {
   readonly [Name in keyof Required<Options>]: OptionRule;
 };
 
-/** What `rule` allows, as it follows "must be". */
+/** The values that `rule` allows, as text after "must be". */
 export function numberText(rule: NumberRule): string {
   if (rule.min !== undefined && rule.min === rule.max) return String(rule.min);
   return `${rule.whole ? "an integer" : "a number"} ${rangeText(rule)}`;
@@ -63,7 +63,7 @@ function rangeText(
   return `${above ? `above ${least} and` : `from ${least} to`} ${to}${or}`;
 }
 
-/** A number for people: 1e18 and 1e-6 as such. */
+/** A number for people: 1e18 and 1e-6 are written as such. */
 export function numberWord(value: number): string {
   const size = Math.abs(value);
   return size > 0 && (size < 1e-4 || size >= 1e10) && size < Infinity
@@ -81,33 +81,31 @@ export function isWithin(
     (below ? value < max : value <= max) && (!whole || Number.isInteger(value));
 }
 
-/** A whole number of at least 1. */
+/** An integer of at least 1. */
 export const count: NumberRule = { min: 1, max: Number.MAX_SAFE_INTEGER, whole: true };
-/** A whole number of at least 0. */
+/** An integer of at least 0. */
 export const countOrNone: NumberRule = { ...count, min: 0 };
-/** A share above 0 and below 1. */
+/** A fraction between 0 and 1, both excluded. */
 export const share: NumberRule = { min: 0, above: true, max: 1, below: true };
-/** A share that a step keeps of a running value, from 0 to below 1. */
+/** The fraction of a running value that a step keeps, from 0 to below 1. */
 export const decay: NumberRule = { min: 0, max: 1, below: true };
-/**
- * A number above 0 that a scalar program holds in f32, and its reciprocal times 1024 too: how far a direction is looked along, a threshold.
- */
+/** A positive number that f32 can represent, as well as its reciprocal times 1024: the distance of a perturbation, or a threshold. */
 export const magnitude: NumberRule = { min: 1e-30, max: 1e30 };
-/** A number above 0 whose square and the square's reciprocal are f32 that no device flushes. */
+/** A positive number whose square, and the reciprocal of the square, are f32 numbers that no device flushes to zero. */
 export const squared: NumberRule = { min: 1e-18, max: 1e18 };
-/** A learning rate: f32 holds it. */
+/** A learning rate, representable in f32. */
 export const rate: NumberRule = { min: 0, max: 3e38 };
-/** A learning rate, or one over the steps. */
+/** A learning rate, or a schedule. */
 export const scheduled: NumberRule & { readonly or: string } = { ...rate, or: "a schedule" };
-/** Directions of a step. */
+/** Number of directions per step. */
 export const directions: NumberRule = { min: 1, max: 1024, whole: true };
 
 /**
- * Refuses options that are not in `rules`, and numbers that they do not allow. What is undefined is not given.
+ * Rejects options that are not in `rules`, and numbers that their rules do not allow. An undefined value counts as not given.
  *
- * @param what is attempted, in words that follow "Cannot".
- * @throws RangeError for an unknown name (with the nearest known one) or a number out of range; TypeError for options that are no object, or
- * something else than a number where there is a rule.
+ * @param what The attempted action, as text after "Cannot".
+ * @throws {RangeError} for an unknown name (suggesting the closest known one) or a number out of range.
+ * @throws {TypeError} when `options` is not an object, or a value has the wrong type.
  */
 export function assertOptions<Options extends object>(
   what: string,
@@ -141,10 +139,11 @@ export function assertOptions<Options extends object>(
 }
 
 /**
- * Refuses a number that a rule does not allow.
+ * Rejects a number that a rule does not allow.
  *
- * @param what is attempted, in words that follow "Cannot".
- * @throws RangeError, or TypeError for what is no number.
+ * @param what The attempted action, as text after "Cannot".
+ * @throws {RangeError} for a number out of range.
+ * @throws {TypeError} when it is not a number.
  */
 export function assertNumber(what: string, name: string, value: unknown, rule: NumberRule): void {
   assertValue(what, name, value, rule);

@@ -1,5 +1,5 @@
 /**
- * The same optimiser with another scalar rule.
+ * Replaces the scalar rule of an optimiser.
  *
  * @module
  */
@@ -8,10 +8,11 @@ import { type Optimiser, optimiser } from "./optimiser.ts";
 import type { Transformation } from "./transformations/transformation.ts";
 
 /**
- * `base` with the scalar rule that `change` makes of its own; directions, update rule and form stay as they are. So a part is laid
- * around any optimiser, a named one too. Times to keep a mask or a factor stay what they are in steps; schedules within the rule count its own moves.
+ * `base` with the scalar rule that `change` makes from its own; directions, update rule and form are unchanged. A rule can thus be added around
+ * any optimiser, including named ones. The times for which a mask or a factor is kept remain the same in steps; schedules within the rule count
+ * its own moves.
  *
- * @throws {RangeError} When the optimiser cannot have that rule, see {@linkcode optimiser}
+ * @throws {RangeError} when the optimiser cannot have that rule; see {@linkcode optimiser}.
  *
  * @example Spikes left out, and four batches a step
  * ```ts

@@ -21,11 +21,11 @@ export type Times = Readonly<Record<string, number>>;
 /** Seconds of what {@linkcode Times} does not list; from here on it does. */
 export const SHORT = 1;
 
-/** Groups for each process: more of them even out what the times do not know, and each costs a second. */
+/** Groups for each process: more of them even out what the times do not know, and each costs a second or two to start. */
 const GROUPS_A_PROCESS = 8;
 
-/** Seconds of tests that are worth a process. */
-const LEAST = 12;
+/** Seconds of tests in a group at least, as far as there are enough for every process; in any case the second number. */
+const [ENOUGH, LEAST] = [24, 6];
 
 /** Test files below a folder, as paths from the root with `/`. */
 export function testFiles(root: string, folder: string): string[] {
@@ -73,7 +73,8 @@ export function groupsOf(
 ): Group[] {
   const seconds = (path: string): number => times[path] ?? SHORT / 4;
   const sum = (paths: readonly string[]): number => paths.reduce((all, it) => all + seconds(it), 0);
-  const share = Math.max(LEAST, sum([...files, ...rooms]) / (processes * GROUPS_A_PROCESS));
+  const own = sum([...files, ...rooms]) / processes;
+  const share = Math.max(LEAST, Math.min(ENOUGH, own), own / GROUPS_A_PROCESS);
   const shared = (all: readonly string[], examples: boolean): Group[] => {
     const groups: string[][] = [];
     let last: string[] | undefined;

@@ -1,5 +1,5 @@
 /**
- * Text for quantising: windows to calibrate with, and others to measure perplexity on.
+ * Text for quantising: windows for calibration, and other windows for measuring perplexity.
  *
  * @module
  */
@@ -18,37 +18,38 @@ import { rowText } from "../tasks/data/row.ts";
 import { subsample } from "../tasks/split.ts";
 import { formatOfFile } from "./config/task.ts";
 
-/** How to cut the text. */
+/** Options for dividing the text. */
 export interface CalibrationTextOptions {
-  /** Windows to calibrate with, at most. Default 128. */
+  /** The most windows for calibration. Default 128. */
   readonly windows?: number;
-  /** Tokens of a window. */
+  /** Tokens per window. */
   readonly length: number;
-  /** What the model sees of a text: for `"all"` 15 % of a window's tokens are masked. Default `"earlier"`. */
+  /** Which tokens the model attends to. With `"all"`, 15 % of a window's tokens are masked. Default `"earlier"`. */
   readonly sees?: Sight | undefined;
-  /** A file to measure on. Default: the end of the calibration text, a fifth of it at most. */
+  /** A file to measure perplexity on. Default: the end of the calibration text, at most a fifth of it. */
   readonly evaluate?: string | undefined;
-  /** Windows to measure on, at most. Default 64. */
+  /** The most windows for measuring. Default 64. */
   readonly heldOut?: number;
-  /** Stops. */
+  /** Aborts reading. */
   readonly signal?: AbortSignal | undefined;
-  /** Told about every 50 ms with the file and the windows so far. */
+  /** Called about every 50 ms with the file and the number of windows so far. */
   readonly onProgress?: ((file: string, windows: number) => void) | undefined;
 }
 
-/** Windows of a text, as language modelling sees them. */
+/** Windows of a text, as language-modelling examples. */
 export interface CalibrationText {
-  /** To calibrate with: a seeded sample. */
+  /** Windows for calibration: a seeded sample. */
   readonly calibration: readonly Example[];
-  /** To measure on. */
+  /** Windows for measuring perplexity. */
   readonly heldOut: readonly Example[];
 }
 
 /**
- * Reads a text and cuts it into windows: a `.txt` file is one stream, of `.jsonl`, `.tsv` and `.csv` the `text` of the rows follow each other.
+ * Reads a text and divides it into windows. A `.txt` file is one stream; for `.jsonl`, `.tsv` and `.csv` files, the `text` fields of all rows
+ * are joined.
  *
- * @throws {RangeError} When the text is too short to hold out a window, or a number is below 1
- * @throws What reading files and cutting windows throw
+ * @throws {RangeError} when the text is too short to hold out a window, or a number is below 1.
+ * @throws Any error of reading files and making windows.
  */
 export async function calibrationText(
   path: string,

@@ -1,5 +1,5 @@
 /**
- * Held-out loss and accuracy.
+ * Evaluates held-out loss and accuracy.
  *
  * @module
  */
@@ -24,56 +24,56 @@ import {
   pairedMean,
 } from "../tasks/paired.ts";
 
-/** How to evaluate. */
+/** Options of an evaluation. */
 export interface EvaluateOptions {
-  /** What is measured. */
+  /** Language modelling or classification. */
   readonly objective: Objective;
-  /** Examples of a batch. Default 16. */
+  /** Examples per batch. Default 16. */
   readonly batchSize?: number;
   /**
-   * Whether the mean or the sum of its tokens' log-probabilities chooses a candidate; the loss is of the means either way, as in training.
+   * Whether a candidate is chosen by the mean or the sum of its tokens' log-probabilities. The loss always uses the mean, as in training.
    * Default "mean".
    */
   readonly score?: "mean" | "sum" | undefined;
-  /** The fine-tune; absent for the base. */
+  /** Offsets of a fine-tune. Undefined for the base model. */
   readonly offsets?: OffsetSet | undefined;
-  /** Whether they have moved, for the message of a loss that is not finite. Default: whether there are any. */
+  /** Whether the offsets have changed, for the message about a loss that is not finite. Default: whether there are offsets. */
   readonly tuned?: boolean;
-  /** An evaluator to reuse, with its compiled plans; then `offsets` is not read. */
+  /** An evaluator to reuse with its compiled plans. `offsets` is then ignored. */
   readonly evaluator?: Evaluator;
-  /** Stops between waits. */
+  /** Aborts between waits. */
   readonly signal?: AbortSignal;
-  /** Called after each wait with the examples done. */
+  /** Called after each wait with the number of examples done. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** What an evaluation found. */
+/** The result of an evaluation. */
 export interface Evaluation {
-  /** Nats per token (language modelling) or per example (classification). */
+  /** Loss in nats per token (language modelling) or per example (classification). */
   readonly loss: number;
-  /** Only for classification. */
+  /** Accuracy. Only for classification. */
   readonly accuracy?: Accuracy;
-  /** Index of the likeliest candidate, by example. */
+  /** Index of the most likely candidate, by example. */
   readonly predictions: readonly number[];
-  /** How many were evaluated. */
+  /** Number of examples. */
   readonly examples: number;
-  /** Nats of each example (language modelling: a token), and how much each counts for the loss; what {@linkcode compareEvaluations} needs. */
+  /** Loss of each example in nats (per token for language modelling), and its weight in the total. Needed by {@linkcode compareEvaluations}. */
   readonly byExample?: { readonly losses: readonly number[]; readonly weights: readonly number[] };
 }
 
-/** Two evaluations of the same examples beside each other. */
+/** A comparison of two evaluations of the same examples. */
 export interface Comparison {
-  /** After less before, in nats: negative where it got better. */
+  /** Loss after minus loss before, in nats. Negative if it improved. */
   readonly loss: Difference;
-  /** After less before; only for classification. */
+  /** Accuracy after minus accuracy before. Only for classification. */
   readonly accuracy?: AccuracyDifference;
 }
 
 /**
- * How two evaluations of the same examples differ, with 95 % intervals of the differences: paired, so that what makes examples hard does not
- * count. What was chosen as the best of several evaluations on these examples cannot be judged by them.
+ * Compares two evaluations of the same examples, with 95 % confidence intervals of the differences. The intervals are paired, so variation in
+ * difficulty between examples does not widen them. Do not use them for a state that was chosen as the best on the same examples.
  *
- * @throws {TypeError} When they are not of the same examples
+ * @throws {TypeError} when the evaluations are not of the same examples.
  */
 export function compareEvaluations(
   before: Evaluation,
@@ -97,7 +97,7 @@ export function compareEvaluations(
   };
 }
 
-/** Predictions as they are judged: of several candidates that are right each counts as the first. */
+/** Predictions for judging: if several candidates are correct, each counts as the first of them. */
 function judgedPredictions(
   predictions: readonly number[],
   examples: readonly Example[],
@@ -108,7 +108,7 @@ function judgedPredictions(
   });
 }
 
-/** Log-probabilities of whole candidates, from the means of their tokens'. */
+/** Log-probabilities of whole candidates, from the means of their tokens' log-probabilities. */
 function summed(scores: Float32Array, { prompt, candidates, leads }: Example): Float32Array {
   const context = prompt.length > 0 ? 0 : 1;
   return scores.map((score, i) =>
@@ -116,7 +116,7 @@ function summed(scores: Float32Array, { prompt, candidates, leads }: Example): F
   );
 }
 
-/** Loss and weight of one example from its candidates' mean log-probabilities, as the device sums them. */
+/** Loss and weight of one example from its candidates' mean log-probabilities, summed as on the device. */
 function lossOf(
   example: Example,
   scores: Float32Array,
@@ -130,7 +130,7 @@ function lossOf(
   return { loss: Math.log(mass) + top - scores[example.label], weight: 1 };
 }
 
-/** Shortest first, so that a batch's rows are few; results come back in the given order. */
+/** Groups examples by length, so that batches have few rows. Results are returned in the original order. */
 function inBatches(examples: readonly Example[], batchSize: number): number[][] {
   const length = ({ prompt, candidates, masked }: Example) =>
     prompt.length + (masked ? 0 : Math.max(...candidates.map((c) => c.length)));
@@ -141,9 +141,9 @@ function inBatches(examples: readonly Example[], batchSize: number): number[][] 
 }
 
 /**
- * Evaluates examples in batches, about half a second of work to a wait.
+ * Evaluates examples in batches, waiting after each half second of work or so.
  *
- * @throws {RangeError} When there are no examples, `batchSize` is no count, or a loss is not finite
+ * @throws {RangeError} when there are no examples, `batchSize` is not a positive integer, or a loss is not finite.
  */
 export async function evaluate(
   model: Model,

@@ -1,5 +1,5 @@
 /**
- * What a task reports of a model: its loss, and its metrics from what the model chooses or writes.
+ * Evaluates a task: its loss, and its metrics from the candidates that the model chooses or the text that it writes.
  *
  * @module
  */
@@ -12,45 +12,45 @@ import type { Reference } from "../tasks/reference.ts";
 import { type Task, WRITTEN_TOKENS } from "../tasks/task.ts";
 import { evaluate, type EvaluateOptions, type Evaluation } from "./evaluate.ts";
 
-/** Of a task what its metrics depend on. */
+/** The properties of a task that its metrics depend on. */
 export type JudgedTask = Pick<Task, "template" | "metrics" | "score" | "stop">;
 
-/** Examples with what their metrics compare with. */
+/** Examples with the references for their metrics. */
 export interface JudgedExamples {
-  /** In tokens. */
+  /** Examples in tokens. */
   readonly examples: readonly Example[];
-  /** By example; absent where labels say it all. */
+  /** References by example. Absent if labels are sufficient. */
   readonly references?: readonly (Reference | undefined)[] | undefined;
 }
 
-/** How to evaluate a task. */
+/** Options for evaluating a task. */
 export interface EvaluateTaskOptions extends EvaluateOptions {
-  /** What is asked. */
+  /** The task. */
   readonly task: JudgedTask;
-  /** Tokens of a written answer, at most. Default 50. */
+  /** The most tokens per generated answer. Default 50. */
   readonly maxTokens?: number;
-  /** Called after each written answer with how many there are. */
+  /** Called after each generated answer with the number of answers. */
   readonly onWritten?: (done: number, total: number) => void;
 }
 
-/** What an evaluation of a task found. */
+/** The result of evaluating a task. */
 export interface TaskEvaluation extends Evaluation {
-  /** The task's metrics, the one that counts first. */
+  /** The task's metrics, the main one first. */
   readonly metrics: Readonly<Partial<Record<MetricName, number>>>;
-  /** What the model wrote, by example; only where answers are written. */
+  /** The text that the model wrote, by example. Only for tasks with generated answers. */
   readonly texts?: readonly string[];
 }
 
-/** The metrics of a task, the one that counts first. */
+/** The metrics of a task, the main one first. */
 export function metricsOf({ template, metrics }: JudgedTask): readonly MetricName[] {
   return metrics ?? (template.answer === undefined ? ["accuracy"] : ["f1", "exactMatch"]);
 }
 
 /**
- * Loss and metrics of a task's examples. Where answers are written, each is generated: the likeliest token each time, up to a line feed or what
- * the task's `stop` says, {@linkcode EvaluateTaskOptions.maxTokens} at most.
+ * Computes loss and metrics of a task's examples. If answers are written, each is generated greedily, up to a line feed or the task's `stop`,
+ * and at most {@linkcode EvaluateTaskOptions.maxTokens} tokens.
  *
- * @throws {RangeError} When there are no examples, or a loss is not finite
+ * @throws {RangeError} when there are no examples, or a loss is not finite.
  *
  * @example Two reviews
  * ```ts
@@ -90,21 +90,21 @@ export async function evaluateTask(
   };
 }
 
-/** How to have answers written. */
+/** Options for generating answers. */
 export interface WriteAnswersOptions {
-  /** What ends an answer. */
+  /** The task, which determines what ends an answer. */
   readonly task: JudgedTask;
-  /** Default 50. */
+  /** The most tokens per answer. Default 50. */
   readonly maxTokens?: number | undefined;
-  /** A fine-tune. */
+  /** Offsets of a fine-tune. Default: none. */
   readonly offsets?: OffsetSet | undefined;
-  /** Stops before the next token. */
+  /** Aborts before the next token. */
   readonly signal?: AbortSignal | undefined;
-  /** Told how many there are. */
+  /** Called with the number of answers so far. */
   readonly onWritten?: ((done: number, total: number) => void) | undefined;
 }
 
-/** What a model writes behind the prompts of examples, without white space around it. */
+/** What a model writes after the prompts of examples, without surrounding white space. */
 export async function written(
   model: Model,
   examples: readonly Example[],
@@ -126,7 +126,7 @@ export async function written(
   return texts;
 }
 
-/** What became of examples, from the candidates that were chosen or the texts that were written. */
+/** The outcomes of examples, from the candidates that were chosen or the texts that were written. */
 export function outcomesOf(
   { tokenizer }: Pick<Model, "tokenizer">,
   { examples, references }: JudgedExamples,

@@ -1,5 +1,5 @@
 /**
- * A tuned model as a file: the base with the trained values of a ledger folded in.
+ * Writes a tuned model: the base model with the trained values of a ledger folded in.
  *
  * @module
  */
@@ -30,7 +30,7 @@ import { patchGguf, type RowPatch } from "../quant/files/gguf_write.ts";
 import { partOf } from "../quant/layouts/trained_part.ts";
 import { trainedOffset } from "../optim/preparations/frozen.ts";
 
-/** Pairs a manifest with its offsets. */
+/** Pairs the trainables of a manifest with their offsets. */
 export function trainedTensors(
   trainables: readonly Trainable[],
   offsets: ReadonlyMap<string, Float32Array>,
@@ -42,7 +42,7 @@ export function trainedTensors(
   }));
 }
 
-/** Refuses offsets that are all 0, or that rounding would swallow: the file would be the base, by another name. */
+/** Rejects offsets that are all 0 or would all be lost to rounding, because the file would be identical to the base model. */
 async function assertChanges(
   source: ModelSource,
   trained: ReadonlyMap<string, TrainedTensor>,
@@ -68,25 +68,27 @@ async function assertChanges(
   );
 }
 
-/** What became of a tuned model. */
+/** The result of writing a tuned model. */
 export interface ExportReport extends FoldCounts {
-  /** What a user should know of how it was written, a sentence each. */
+  /** Information for the user about how it was written, one sentence each. */
   readonly notes: readonly string[];
-  /** The share of the trained change of the weights that the file has, from 0 to 1; by `keptShare`. */
+  /** Fraction of the trained change of the weights that the file contains, from 0 to 1; computed by `keptShare`. */
   readonly kept: number;
-  /** The same for each format that was trained. */
+  /** The same fraction for each trained format. */
   readonly keptByFormat: ReadonlyMap<string, number>;
 }
 
 /**
- * Writes the tuned model to `path`. From a GGUF file to a `.gguf` path, or from a Hugging Face folder to a folder, every byte but
- * those of trained scales (by relative offsets minima with them) stays as it was. A split GGUF model becomes one file, or again as many where `path` is named like
- * them (`NAME-00001-of-0000N.gguf`). A `.safetensors` path gets an adapter: the tuned scales alone. Otherwise the model is
- * written anew.
+ * Writes the tuned model to `path`.
  *
- * @param tuned The offsets of a fine-tune, or what {@linkcode trainedTensors} makes of a manifest and their values.
- * @returns How many stored values changed, how many offsets rounding swallowed, and notes
- * @throws {RangeError} When offsets do not fit the model, its formats not the path, or tuned numbers not their stored type (see `beyond`)
+ * From a GGUF file to a `.gguf` path, or from a Hugging Face folder to a folder, only the bytes of trained scales change (and of minima, with
+ * relative offsets). A split GGUF model becomes one file, or the same number of files if `path` has the form `NAME-00001-of-0000N.gguf`. A
+ * `.safetensors` path gets only the tuned scales. In all other cases the whole model is written anew.
+ *
+ * @param tuned The offsets of a fine-tune, or the result of {@linkcode trainedTensors} for a manifest and its values.
+ * @returns The number of stored values that changed and of offsets lost to rounding, and notes.
+ * @throws {RangeError} when offsets do not fit the model, `path` cannot hold the model's formats, or tuned numbers are outside the range of
+ * their stored type (see `beyond`).
  */
 export async function exportTuned(
   source: ModelSource,
@@ -146,10 +148,10 @@ export async function exportTuned(
 }
 
 /**
- * Throws what {@linkcode exportTuned} would throw for what is known before anything is trained: to be asked before the first step.
+ * Checks everything about an export that is known before training. Call it before the first step.
  *
- * @throws {RangeError | TypeError} As `assertWritable` does, for a split model under names of another number of files, and where a file of the
- * model itself would be written over
+ * @throws {RangeError | TypeError} as `assertWritable`, for a split model under a path with another number of files, and when a file of the
+ * model itself would be overwritten.
  */
 export async function assertExportable(source: ModelSource, path: string): Promise<void> {
   if (targetKind(path) !== "folder") {
@@ -163,13 +165,13 @@ export async function assertExportable(source: ModelSource, path: string): Promi
   else await assertWritable(source, path);
 }
 
-/** The GGUF files that are copied but for what was trained. */
+/** The GGUF files to copy, in which only trained values change. */
 function partsOf(source: ModelSource, path: string): readonly GgufPart[] | undefined {
   if (targetKind(path) !== "gguf") return undefined;
   return source.gguf ? [source.gguf] : source.split;
 }
 
-/** Where each of them goes; undefined when they become one file. */
+/** The paths of the copies. Undefined if they become one file. */
 function pathsOf(parts: readonly GgufPart[], path: string): string[] | undefined {
   if (parts.length === 1) {
     assertOneFile(path);

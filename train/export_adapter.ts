@@ -1,5 +1,5 @@
 /**
- * A trained adapter as a file of its own.
+ * Writes a trained adapter as its own file or folder.
  *
  * @module
  */
@@ -20,9 +20,9 @@ import type { ModelConfig } from "../models/model_config.ts";
 import type { ExportReport } from "./export.ts";
 
 /**
- * Refuses a path that an adapter is not written to: to be asked before the first step.
+ * Rejects a path that an adapter cannot be written to. Call it before the first step.
  *
- * @throws {RangeError} For what is neither a folder nor a GGUF file, and for a GGUF file that has no form for the adapter
+ * @throws {RangeError} for a path that is neither a folder nor a GGUF file, and for a GGUF file if GGUF cannot express the adapter.
  */
 export function assertAdapterPath(
   path: string,
@@ -36,12 +36,12 @@ export function assertAdapterPath(
   );
 }
 
-/** Whether a tensor of the base can be an adapter's own: it is not packed, so that all of it can be in a file. */
+/** Whether a tensor of the base model can be stored with an adapter: it must be dense, so that the file can contain all of it. */
 function isWhole(tensor: DeviceTensor | undefined): boolean {
   return tensor?.layout.kind === "dense";
 }
 
-/** A dense tensor of a model with what training added, in f32. */
+/** A dense tensor of a model with trained offsets applied, in f32. */
 async function tunedValues(
   { gpu, tensors }: Model,
   { name, form }: Trainable,
@@ -63,13 +63,15 @@ async function tunedValues(
 }
 
 /**
- * Writes the adapter beside a model, with what training added, as a folder that PEFT reads: `adapter_config.json` and
- * `adapter_model.safetensors`; for a path that ends in `.gguf`, as the file that llama.cpp loads beside a model.
+ * Writes the adapter of a model, with trained offsets applied, as a folder that PEFT reads: `adapter_config.json` and
+ * `adapter_model.safetensors`. A path that ends in `.gguf` gets the file that llama.cpp loads with a model.
  *
- * @param offsets What was trained; undefined: the adapter as it stands beside the model
- * @throws {TypeError} When the model has no adapter
- * @throws {RangeError} For a path that an adapter is not written to, and when something of the base was trained as well that no adapter's file holds: scales
- * of packed matrices; biases, norms and dense matrices are written with the adapter, as PEFT's `bias` and `modules_to_save`
+ * Trained biases, norms and dense matrices of the base are written with the adapter, as PEFT's `bias` and `modules_to_save`.
+ *
+ * @param offsets Trained offsets. Undefined: the adapter as it is.
+ * @throws {TypeError} when the model has no adapter.
+ * @throws {RangeError} for a path that an adapter cannot be written to, and when scales of packed matrices were trained as well, which no
+ * adapter file can contain.
  *
  * @example Of the bundled model, not trained
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * A fine-tune beside a model, and what of the model itself was trained, merged into one model.
+ * Merges an adapter, and trained values of the base model, into one model.
  *
  * @module
  */
@@ -13,20 +13,20 @@ import { type FoldWriteOptions, writeModel } from "../models/checkpoints/write_c
 import type { Model } from "../models/inference/model.ts";
 import { type ExportReport, trainedTensors } from "./export.ts";
 
-/** How to write a merged model. */
+/** Options for writing a merged model. */
 export interface MergedWriteOptions extends Omit<FoldWriteOptions, "unchanged"> {
-  /** What becomes of packed matrices, see {@linkcode MergeOptions}. */
+  /** What to do with packed matrices; see {@linkcode MergeOptions}. */
   readonly packed?: MergeOptions["packed"];
 }
 
 /**
- * Writes the model that `source` becomes with the adapter of `model` merged into it, and the offsets of the base's own tensors folded in.
+ * Writes `source` with the adapter of `model` merged into it, and with the trained offsets of the base's own tensors folded in.
  *
- * @param model The base on a device, with the adapter beside it
- * @param offsets What was trained; absent: the adapter as it is
- * @returns How many stored values of the base's own changed, and notes
- * @throws {RangeError} See {@linkcode mergedSource}
- * @throws {TypeError} When the model has no adapter
+ * @param model The base model on a device, with the adapter.
+ * @param offsets Trained offsets. Absent: the adapter as it is.
+ * @returns The number of the base's own stored values that changed, and notes.
+ * @throws {RangeError} as {@linkcode mergedSource}.
+ * @throws {TypeError} when the model has no adapter.
  *
  * @example LoRA that nobody has trained
  * ```ts
@@ -48,7 +48,7 @@ export async function exportMerged(
   model: Model,
   offsets: OffsetSet | undefined,
   { path, packed = "refuse", ...options }: MergedWriteOptions & {
-    /** A `.gguf` file or a folder. */
+    /** Path of a `.gguf` file or a folder. */
     readonly path: string;
   },
 ): Promise<ExportReport> {

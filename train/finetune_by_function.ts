@@ -1,5 +1,5 @@
 /**
- * Training a model by whatever the host can compute of it: accuracy, F1 of generated text, a person's verdict.
+ * Trains a model with any objective that the host can compute: accuracy, the F1 of generated text, a person's rating.
  *
  * @module
  */
@@ -19,55 +19,56 @@ import { integerWithin } from "../optim/check.ts";
 import { asReplayed, assertState, assertWritable } from "./steps/going_on.ts";
 import type { LedgerFile } from "./ledgers/ledger_file.ts";
 
-/** Where an objective is asked for. */
+/** The point at which an objective is evaluated. */
 export interface ObjectivePoint {
-  /** The offsets to evaluate with; not to be kept, changed or disposed of. */
+  /** The offsets to evaluate with. Do not keep, change or dispose them. */
   readonly offsets: OffsetSet;
-  /** Counted from 0: what batches follow from, so that all points of a step see the same. */
+  /** Number of the step, from 0. Choose the batch by it, so that all points of a step use the same batch. */
   readonly step: number;
 }
 
-/** What to train by which function, and how long. */
+/** Options of a fine-tune by a function. */
 export interface HostObjectiveOptions {
-  /** The base. */
+  /** The base model. */
   readonly model: Model;
-  /** How it moves. */
+  /** The optimiser. */
   readonly optimiser: Optimiser;
-  /** What is trained, allocated; zero for a new fine-tune, replayed for one that goes on. */
+  /** The offsets to train, allocated: zero for a new fine-tune, replayed to continue one. */
   readonly offsets: OffsetSet;
-  /** What is to become small, in any unit; called for each branch of each step. */
+  /** The function to minimise, in any unit. It is called for each branch of each step. */
   readonly objective: (point: ObjectivePoint) => number | Promise<number>;
-  /** Steps of the whole fine-tune, those already in the ledger included. */
+  /** Total number of steps, including those already in the ledger. */
   readonly steps: number;
   /** Seed of the noise. Default 0. */
   readonly seed?: number;
-  /** Where steps are written; those it holds are not made again. */
+  /** The ledger to append steps to. Steps that it already contains are not repeated. */
   readonly ledger?: LedgerFile;
-  /** The chain's state after the ledger's last step; needed when it holds steps. */
+  /** The chain's state after the ledger's last step. Required if the ledger contains steps. */
   readonly state?: readonly number[];
-  /** Stops between evaluations. */
+  /** Aborts between evaluations. */
   readonly signal?: AbortSignal;
 }
 
-/** A step that was made by an objective of the host. */
+/** A step made with a host objective. */
 export interface HostObjectiveStep extends ScalarResult<number> {
-  /** Counted from 1: steps done. */
+  /** Number of steps done. */
   readonly step: number;
-  /** One per branch, then one per candidate of an accept rule. */
+  /** One value per branch, then one per candidate of an accept rule. */
   readonly losses: readonly number[];
 }
 
 /**
- * Fine-tunes a model's offsets by a function on the host, with any optimiser; yields each step, which is in the ledger by then and
- * replays like any other. The function need not have a gradient, nor be the same twice.
+ * Fine-tunes a model's offsets with a function on the host, by any optimiser that needs only losses. Yields each step after it has been written
+ * to the ledger, which replays like any other. The function need not have a gradient or be deterministic.
  *
- * Each branch is a copy of the offsets, moved along its direction by its amplitude in 16 bits; so it costs a wait and the update of
- * all offsets a branch. Losses that the device can compute are for {@linkcode finetune}.
+ * Each branch is a copy of the offsets, moved along its direction by its amplitude in 16 bits, so each branch costs a wait and an update of all
+ * offsets. For losses that the device can compute, use {@linkcode finetune}.
  *
- * @throws {NonFiniteLossError} When a value is not finite; nothing has moved then
- * @throws {RangeError} When the ledger is of another model, seed or optimiser
- * @throws {TypeError} When the state is missing or not the optimiser's, or the optimiser takes derivatives, which a function does not have
- * @throws The signal's reason when it aborts
+ * @throws {NonFiniteLossError} when a value is not finite. No offset has moved in that step.
+ * @throws {RangeError} when the ledger belongs to another model, seed or optimiser.
+ * @throws {TypeError} when the state is missing or belongs to another optimiser, or the optimiser needs derivatives, which a function does not
+ * provide.
+ * @throws The signal's reason when it aborts.
  *
  * @example Towards text that has the words of an answer
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * A task's metric as an objective of the host: accuracy, or F1 of what the model writes, neither of which has a gradient.
+ * Makes an objective from a task's metric: accuracy, or the F1 of generated text, neither of which has a gradient.
  *
  * @module
  */
@@ -18,27 +18,28 @@ import {
 } from "./evaluate_task.ts";
 import type { ObjectivePoint } from "./finetune_by_function.ts";
 
-/** What a {@linkcode metricObjective} is of. */
+/** Options of {@linkcode metricObjective}. */
 export interface MetricObjectiveOptions {
-  /** What is asked. */
+  /** The task. */
   readonly task: JudgedTask;
-  /** Default: the first of the task's. */
+  /** The metric. Default: the task's main metric. */
   readonly metric?: MetricName;
-  /** Examples of a step. Default 16. */
+  /** Examples per step. Default 16. */
   readonly batchSize?: number;
-  /** Seed of their order. Default 0. */
+  /** Seed of the order of examples. Default 0. */
   readonly seed?: number;
-  /** Tokens of a written answer, at most. Default 50. */
+  /** The most tokens per generated answer. Default 50. */
   readonly maxTokens?: number;
-  /** Stops between evaluations. */
+  /** Aborts between evaluations. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * 1 less a metric of a batch of training examples, as {@linkcode finetuneByFunction} wants it: all branches of a step see the same examples, and the
- * steps of an epoch all of them. A metric moves in steps of one example: take batches and perturbations that are large enough to change some.
+ * Creates an objective for {@linkcode finetuneByFunction}: 1 minus a metric on a batch of training examples. All branches of a step use the same
+ * examples, and the steps of an epoch use all examples. A metric changes in steps of one example, so use batches and perturbations large enough
+ * to change some.
  *
- * @throws {RangeError} When there are no examples, or `batchSize` is no count
+ * @throws {RangeError} when there are no examples, or `batchSize` is not a positive integer.
  *
  * @example Accuracy on two reviews
  * ```ts

@@ -1,10 +1,10 @@
 /**
- * The scalar algebra with the same bits on the host and on every device: what update rules compute in, whose results stay in
- * the offsets and in the state of a run.
+ * A scalar algebra that gives the same bits on the host and on every device. Update rules use it, because their results stay in the offsets and
+ * in the state of a run.
  *
- * Devices may fuse a product into a sum, flush subnormal numbers, and divide and take roots with some slack. So here a product
- * is rounded by itself and is 0 below 2^-92, which keeps every sum clear of subnormals and of what frozen offsets hold; and quotients and roots are Newton
- * iterations of such products, from a first guess by integers. Their relative error is at most 2^-22.
+ * Devices may fuse a product into a sum, flush subnormal numbers, and compute quotients and roots inexactly. In this algebra, a product is
+ * therefore rounded separately and becomes 0 below 2^-92, which keeps every sum away from subnormals and from the value of frozen offsets.
+ * Quotients and roots are Newton iterations of such products, starting from an integer estimate. Their relative error is at most 2^-22.
  *
  * @module
  */
@@ -24,7 +24,7 @@ function fromBits(bits: number): number {
   return floatView[0];
 }
 
-/** Below this a product is 0. */
+/** Products below this become 0. */
 const least = 2 ** -92;
 
 function product(a: number, b: number): number {
@@ -32,7 +32,7 @@ function product(a: number, b: number): number {
   return Math.abs(rounded) < least ? 0 : rounded;
 }
 
-/** Within 3.5 % at first; each round squares that and takes half again. */
+/** The first estimate is within 3.5 %. Each round squares the relative error and multiplies it by 1.5. */
 function inverseRoot(x: number): number {
   const half = product(0.5, x);
   let y = fromBits(0x5f3759df - (bitsOf(x) >>> 1));
@@ -42,7 +42,7 @@ function inverseRoot(x: number): number {
   return y;
 }
 
-/** Within 12 % at first; each round squares that. */
+/** The first estimate is within 12 %. Each round squares the relative error. */
 function reciprocal(x: number): number {
   const bits = bitsOf(x);
   let y = fromBits((0x7ef311c7 - (bits & 0x7fffffff)) | (bits & 0x80000000));
@@ -51,7 +51,7 @@ function reciprocal(x: number): number {
 }
 
 /**
- * The host's interpretation. `div` is for divisors between 2^-90 and 2^90, `sqrt` for numbers from 0 to 2^100.
+ * The host's interpretation. `div` requires divisors between 2^-90 and 2^90, `sqrt` numbers from 0 to 2^100.
  *
  * @example A root and a quotient
  * ```ts
@@ -70,7 +70,7 @@ export const elementOps: Ops<number> = {
   sqrt: (a) => product(a, inverseRoot(a)),
 };
 
-/** The same as WGSL; needs {@linkcode elementOpsWgsl}. */
+/** The same algebra as WGSL. Requires {@linkcode elementOpsWgsl}. */
 export class ElementEmitter extends WgslEmitter {
   /** `product(a, b)` */
   override mul(a: string, b: string): string {
@@ -87,8 +87,8 @@ export class ElementEmitter extends WgslEmitter {
 }
 
 /**
- * What {@linkcode ElementEmitter} calls. `zero` is the name of a u32 that is 0 but that a compiler cannot know to be: it keeps
- * products from being fused into the sums that they go to.
+ * The functions that {@linkcode ElementEmitter} calls. `zero` is the name of a u32 that is 0 although a compiler cannot know it. It prevents
+ * products from being fused into the sums that use them.
  */
 export function elementOpsWgsl(zero: string): string {
   return `fn product(a: f32, b: f32) -> f32 {

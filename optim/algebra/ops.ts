@@ -1,18 +1,22 @@
 /**
- * The scalar algebra that estimators and transformations are written in, once: the host interprets it on numbers
- * rounded to f32, the device executor emits it as WGSL.
+ * The scalar algebra in which estimators and transformations are written once. The host interprets it on numbers rounded to f32; the device
+ * executor emits it as WGSL.
  *
  * @module
  */
 
 /**
- * Arithmetic on f32 scalars of some representation `T`: a number on the host, an expression on the device.
+ * Arithmetic on f32 scalars with a representation `T`: a number on the host, an expression on the device.
  *
- * A condition is a scalar too: 1 for true, 0 for false. WGSL rounds `add`, `sub`, `mul` correctly but gives `div` and
- * `sqrt` some slack, so parts multiply by a reciprocal that the host computed wherever the divisor is known.
+ * A condition is also a scalar: 1 for true, 0 for false. WGSL rounds `add`, `sub` and `mul` correctly, but `div` and `sqrt` only approximately.
+ * If a divisor is known in advance, rules therefore multiply by a reciprocal computed on the host.
  */
 export interface Ops<T> {
-  /** A number known when the program is written, rounded to f32; a RangeError when that is not finite. */
+  /**
+   * A number known when the program is written, rounded to f32.
+   *
+   * @throws {RangeError} when it is not finite.
+   */
   constant(value: number): T;
   /** `a + b` */
   add(a: T, b: T): T;
@@ -20,7 +24,7 @@ export interface Ops<T> {
   sub(a: T, b: T): T;
   /** `a * b` */
   mul(a: T, b: T): T;
-  /** `a / b`, to 2.5 units in the last place on a device. */
+  /** `a / b`. On a device it is exact to 2.5 units in the last place. */
   div(a: T, b: T): T;
   /** `-a` */
   neg(a: T): T;
@@ -30,17 +34,21 @@ export interface Ops<T> {
   min(a: T, b: T): T;
   /** The larger of two finite scalars. */
   max(a: T, b: T): T;
-  /** The square root of `a >= 0`, with some slack on a device. */
+  /** The square root of `a >= 0`. On a device it is approximate. */
   sqrt(a: T): T;
-  /** 1, 0 or -1. */
+  /** The sign of `a`: 1, 0 or -1. */
   sign(a: T): T;
-  /** 1 if `a < b`, else 0. */
+  /** 1 if `a < b`, otherwise 0. */
   less(a: T, b: T): T;
-  /** `whenTrue` if `condition` is not 0, else `whenFalse`. */
+  /** `whenTrue` if `condition` is not 0, otherwise `whenFalse`. */
   select(condition: T, whenTrue: T, whenFalse: T): T;
 }
 
-/** Rounds a program's constant to f32; throws a RangeError when that is not finite. */
+/**
+ * Rounds a program's constant to f32.
+ *
+ * @throws {RangeError} when it is not finite.
+ */
 export function finiteConstant(value: number): number {
   const rounded = Math.fround(value);
   if (Number.isFinite(rounded)) return rounded;
@@ -48,7 +56,7 @@ export function finiteConstant(value: number): number {
 }
 
 /**
- * The host's interpretation: numbers, every result rounded to f32.
+ * The host's interpretation: numbers, with every result rounded to f32.
  *
  * @example A tenth is not a tenth in f32
  * ```ts

@@ -11,9 +11,9 @@ const floatView = new Float32Array(1);
 const bitsView = new Uint32Array(floatView.buffer);
 
 /**
- * Spells an f32 so that a WGSL compiler reads back the same bits.
+ * Writes an f32 such that a WGSL compiler reads back the same bits.
  *
- * @throws RangeError when the value is not a finite f32.
+ * @throws {RangeError} when the value is not a finite f32.
  */
 export function wgslLiteral(value: number): string {
   floatView[0] = finiteConstant(value);
@@ -21,7 +21,7 @@ export function wgslLiteral(value: number): string {
 }
 
 /**
- * Collects one `let` line per operation; a scalar is the name of its line.
+ * Collects one `let` line per operation. A scalar is represented by the name of its line.
  *
  * @example Two operations, two lines
  * ```ts
@@ -34,11 +34,11 @@ export function wgslLiteral(value: number): string {
  * ```
  */
 export class WgslEmitter implements Ops<string> {
-  /** The lines so far. */
+  /** The lines collected so far. */
   readonly lines: string[] = [];
   readonly #prefix: string;
 
-  /** `prefix` begins every name; `"v"` by default. */
+  /** `prefix` is the beginning of every name. Default `"v"`. */
   constructor(prefix = "v") {
     this.#prefix = prefix;
   }
@@ -106,31 +106,31 @@ export class WgslEmitter implements Ops<string> {
 
 /** Names of the WGSL expressions that {@linkcode emitScalarProgram} reads. */
 export interface ScalarNames {
-  /** The loss of branch i; `losses[i]` by default. */
+  /** The loss of branch i. Default `losses[i]`. */
   readonly loss?: (branch: number) => string;
-  /** State scalar i before the step; `state[i]` by default. */
+  /** State scalar i before the step. Default `state[i]`. */
   readonly state?: (index: number) => string;
-  /** Host scalar i of the step; `inputs[i]` by default. */
+  /** Host scalar i of the step. Default `inputs[i]`. */
   readonly input?: (index: number) => string;
 }
 
-/** A step's scalar part as WGSL statements and the names of what they compute. */
+/** The scalar part of a step as WGSL statements, with the names of their results. */
 export interface ScalarWgsl {
-  /** Statements in order; place them after {@linkcode roundCoefficientWgsl} is declared at module scope. */
+  /** Statements in order. {@linkcode roundCoefficientWgsl} must be declared at module scope before them. */
   readonly lines: readonly string[];
-  /** The estimate of each direction. */
+  /** The derivative estimate of each direction. */
   readonly derivatives: readonly string[];
-  /** What multiplies z, per direction: rounded. */
+  /** The rounded factor of z, for each direction. */
   readonly coefficients: readonly string[];
   /** The state after the step. */
   readonly state: readonly string[];
-  /** Whether an update rule acts: not 0 if so; always if absent. */
+  /** Whether an update rule acts: any value but 0 means yes. If absent, it always acts. */
   readonly acts?: string;
 }
 
 /**
- * Emits the scalar part of a step, coefficients rounded by `round_coefficient`
- * ({@linkcode roundCoefficientWgsl}). Hyper-parameters of the rules are literals; learning rates are host scalars.
+ * Emits the scalar part of a step, with coefficients rounded by `round_coefficient` ({@linkcode roundCoefficientWgsl}). Hyper-parameters of the
+ * rules become literals; learning rates are host scalars.
  *
  * @example The lines of a step of QZO
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * Blocks: which tensors a step perturbs and moves, a function of the step's seed and of where the tensor belongs.
+ * Blocks: each step perturbs and moves only some tensors, determined by the step's seed and the position of the tensor in the model.
  *
  * @module
  */
@@ -12,43 +12,43 @@ import { threefry2x32 } from "./threefry.ts";
 
 export type { BlockPlace } from "./structure.ts";
 
-/** What a block is: a layer; the attention of all layers, or their MLPs; a tensor. */
+/** The kind of a block: one layer, the attention or the MLPs of all layers, or one tensor. */
 export type BlockKind = "layer" | "part" | "tensor";
 
 /** All kinds, in the order of their numbers in a seed. */
 export const blockKinds: readonly BlockKind[] = ["layer", "part", "tensor"];
 
 /**
- * `"cycle"`: one after the other; `"random"`: each time one at random; `"all"`: all in every step, a direction each (direction q looks
- * along block q modulo their number), and all move after all have been looked at.
+ * The order in which blocks take turns. `"cycle"`: one after another. `"random"`: a random one each time. `"all"`: all of them in every step,
+ * one direction each (direction q perturbs block q modulo their number); they move after all have been evaluated.
  */
 export type BlockOrder = "cycle" | "random" | "all";
 
 /** All orders. */
 export const blockOrders: readonly BlockOrder[] = ["cycle", "random", "all"];
 
-/** One block of the model to a direction. */
+/** Assigns one block of the model to each direction. */
 export interface Blocks {
-  /** What a block is. */
+  /** Kind of the blocks. */
   readonly by: BlockKind;
-  /** How many there are: layers, or tensors trained; 2 for parts, where it may be left out. */
+  /** Number of blocks: the number of layers, or of trained tensors. For parts it is 2 and can be omitted. */
   readonly count?: number | undefined;
-  /** Which has its turn; `"cycle"` by default. */
+  /** Order in which blocks take turns. Default `"cycle"`. */
   readonly order?: BlockOrder | undefined;
-  /** Steps until the next; 1 by default. */
+  /** Number of steps that a block keeps its turn. Default 1. */
   readonly keep?: number;
 }
 
-/** Values of a place fit beside each other in a word, and in a seed's. */
+/** Limits that let the parts of a place fit into one word, and into that of a seed. */
 const largest = { layer: 1023, part: 3, tensor: 16383 };
 
-/** The last layer that counts as one, from 0: those behind it count as it. */
+/** The last layer that can be distinguished, from 0. Later layers count as this one. */
 export const largestLayer: number = largest.layer - 1;
 
 /**
- * Blocks with nothing left open.
+ * Fills in the defaults of blocks.
  *
- * @throws RangeError for an unknown kind or order, or counts that are not integers from 1.
+ * @throws {RangeError} for an unknown kind or order, or counts that are not positive integers.
  */
 export function completeBlocks(options: Blocks): Required<Blocks> {
   assertOptions("make blocks", options, { by: "any", count: "any", order: "any", keep: "any" });
@@ -74,9 +74,9 @@ export function completeBlocks(options: Blocks): Required<Blocks> {
 }
 
 /**
- * The place of a tensor among blocks.
+ * The position of a tensor among the blocks.
  *
- * @param tensor its position among the trained tensors, from 0.
+ * @param tensor Index among the trained tensors, from 0.
  *
  * @example A matrix of the third layer's attention
  * ```ts
@@ -95,14 +95,14 @@ export function blockPlace({ layer, part }: Placed, tensor: number): BlockPlace 
   };
 }
 
-/** A place in 31 bits, for a table on the device: 10 of the layer, 2 of the part, 19 of the tensor. */
+/** A place packed into 31 bits, for a table on the device: 10 bits for the layer, 2 for the part, 19 for the tensor. */
 export function packPlace({ layer, part, tensor }: BlockPlace): number {
   return layer | (part << 10) | (tensor << 12);
 }
 
 const blockDomain = 0x626c6f63;
 
-/** The block of a direction of a draw, by its number: layers and parts from 1, tensors from 0. */
+/** The number of the block for a direction of a draw. Layers and parts are counted from 1, tensors from 0. */
 function activeBlock(
   { by, count, order, keep }: Required<Blocks>,
   master: Seed,
@@ -118,7 +118,7 @@ function activeBlock(
   return which[order]() % count + (by === "tensor" ? 0 : 1);
 }
 
-/** Directions in some tensors at a time. The seed's second word names the block: its kind in bits 30-31, its number in bits 16-29. */
+/** Directions in some tensors at a time. The seed's second word identifies the block: its kind in bits 30-31, its number in bits 16-29. */
 export const blocks: Structure<Blocks, Required<Blocks>> = {
   name: "blocks",
   complete: completeBlocks,
@@ -159,12 +159,12 @@ fn in_block(seed: u32, place: u32) -> bool {
   },
 };
 
-/** The number of the block that a seed names. */
+/** The number of the block in a seed. */
 export function blockOf(seed: Seed): number {
   return (seed[1] >>> 16) & 0x3fff;
 }
 
-/** Whether a tensor is in the block that a seed names. */
+/** Whether a tensor belongs to the block in a seed. */
 export function inBlock(seed: Seed, place: BlockPlace): boolean {
   return place[blockKinds[seed[1] >>> 30]] === blockOf(seed);
 }

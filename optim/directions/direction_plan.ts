@@ -1,5 +1,5 @@
 /**
- * Which directions a step looks along and which it moves along: seeds as a function of master seed, step and direction.
+ * The directions that a step evaluates and those that it moves along. Their seeds are a function of master seed, step and direction.
  *
  * @module
  */
@@ -22,38 +22,38 @@ import {
   type PreparationOptions,
 } from "../preparations/preparations.ts";
 
-/** Parts of a plan that the tables of structures and preparations say all of: what people write. */
+/** Options for the parts of a plan: one structure, and any preparations. */
 export type PlanPartOptions = StructureOptions & PreparationOptions;
 
-/** The same with nothing left open. */
+/** {@linkcode PlanPartOptions} with defaults filled in. */
 export type PlanParts = CompleteStructures & CompletePreparations;
 
-/** What a part of a plan is called. */
+/** The name of a part of a plan. */
 export type PlanPart = StructureName | PreparationName;
 
-/** All names of parts, in the order that ledgers have them. */
+/** All names of parts, in the order used in ledgers. */
 export const planParts: readonly PlanPart[] = [...structureNames, ...preparationNames];
 
-/** How directions follow from steps. Plain: each step has its own, moves along them and forgets them. */
+/** How directions follow from steps. In the plain plan, each step has its own directions, moves along them and forgets them. */
 export interface DirectionPlan extends PlanParts {
-  /** Steps in a row that look along the same directions, from 1. */
+  /** Number of consecutive steps that evaluate the same directions, at least 1. */
   readonly hold: number;
-  /** Steps whose directions a step moves along, from 1: its own and those before it. */
+  /** Number of steps whose directions a step moves along, at least 1: its own and earlier ones. */
   readonly memory: number;
-  /** Whether a step's last move is along the offset itself; not if absent. */
+  /** Whether the last move of a step is along the offset itself. Default: no. */
   readonly decays?: boolean;
 }
 
 /** The plan of most optimisers. */
 export const plainDirections: DirectionPlan = { hold: 1, memory: 1 };
 
-/** Whether nothing but the step's own seeds is needed. */
+/** Whether a step needs no seeds except its own. */
 export function isPlain(plan: DirectionPlan): boolean {
   return plan.hold === 1 && plan.memory === 1 && !plan.decays &&
     planParts.every((part) => plan[part] === undefined);
 }
 
-/** Every part that is given, as `make` makes it. */
+/** Applies `make` to every part that is given. */
 export function mapParts(
   parts: PlanPartOptions,
   make: (part: object, name: PlanPart) => object,
@@ -64,9 +64,9 @@ export function mapParts(
 }
 
 /**
- * Parts of a plan with nothing left open.
+ * Fills in the defaults of a plan's parts.
  *
- * @throws RangeError for what is out of range.
+ * @throws {RangeError} for a value out of range.
  */
 export function completeParts(options: PlanPartOptions): PlanParts {
   const named = structureNames.filter((name) => options[name]);
@@ -84,7 +84,7 @@ export function completeParts(options: PlanPartOptions): PlanParts {
   );
 }
 
-/** Whether a part is a structure: counted in draws of directions, and one at most. */
+/** Whether a part is a structure. Structures count in draws of directions, and a plan has at most one. */
 export function isStructure(part: PlanPart): part is StructureName {
   return (structureNames as readonly string[]).includes(part);
 }
@@ -94,10 +94,10 @@ function drawSeed(plan: DirectionPlan, master: Seed, draw: number, direction: nu
 }
 
 /**
- * The seed of a direction that a step looks along. Steps that hold their directions share it; with a structure its second word says what
- * the direction leaves out, so that whoever has a seed knows it.
+ * The seed of a direction that a step evaluates. Steps that hold their directions share it. With a structure, its second word describes what the
+ * direction leaves out, so the seed alone is sufficient.
  *
- * @param master the run's seed, or its number.
+ * @param master Seed of the run, or its number.
  *
  * @example Two steps, one direction
  * ```ts
@@ -119,7 +119,7 @@ export function directionSeed(
   return drawSeed(plan, seed, Math.floor(step / plan.hold), direction);
 }
 
-/** Stands for the offset itself where a seed stands for a direction. */
+/** Takes the place of a direction's seed for a move along the offset itself. */
 export const ownDirection: Seed = [0xffffffff, 0xffffffff];
 
 /** Whether a move is along the offset itself. */
@@ -127,14 +127,15 @@ export function isOwnDirection([low, high]: Seed): boolean {
   return low === ownDirection[0] && high === ownDirection[1];
 }
 
-/** Moves of a step: its coefficients. */
+/** Number of moves of a step, which is the number of its coefficients. */
 export function movesOf({ memory, decays }: DirectionPlan, directions: number): number {
   return directions * memory + (decays ? 1 : 0);
 }
 
 /**
- * The seeds of all directions that a step moves along, in the order of its coefficients: its own, those of the step
- * before, and so on, and at last {@linkcode ownDirection} where offsets decay. Before the first step there was none; its seeds stand in, their coefficients are 0.
+ * The seeds of all directions that a step moves along, in the order of its coefficients: its own, those of the previous step, and so on. If
+ * offsets decay, {@linkcode ownDirection} is the last. Before the first step there are no earlier ones; the first step's seeds take their place,
+ * with coefficients of 0.
  */
 export function moveSeeds(
   plan: DirectionPlan,
@@ -152,7 +153,7 @@ export function moveSeeds(
   return plan.decays ? [...seeds, ownDirection] : seeds;
 }
 
-/** A plan as a ledger's header holds it. */
+/** A plan in the form stored in a ledger's header. */
 export function describeDirections(plan: DirectionPlan): JsonValue {
   const { hold, memory, decays } = plan;
   const parts = mapParts(plan, (part) => ({ ...part })) as { readonly [part: string]: JsonValue };
@@ -160,9 +161,9 @@ export function describeDirections(plan: DirectionPlan): JsonValue {
 }
 
 /**
- * Reads what {@linkcode describeDirections} wrote.
+ * Parses the result of {@linkcode describeDirections}.
  *
- * @throws RangeError or TypeError when it is not that, or has a part that is not known.
+ * @throws {RangeError | TypeError} when it has another form, or contains an unknown part.
  */
 export function parseDirections(value: unknown): DirectionPlan {
   if (typeof value !== "object" || value === null) {

@@ -1,5 +1,5 @@
 /**
- * Low-rank directions: z over the matrix of a tensor's offsets as a product of thin factors.
+ * Low-rank directions: z is a product of thin factors over the matrix of a tensor's offsets.
  *
  * @module
  */
@@ -11,26 +11,26 @@ import type { Structure } from "./structure.ts";
 import { threefry2x32 } from "./threefry.ts";
 
 /**
- * Directions `z[span][row] = sum over r of v[span][r] u[row][r]` over the matrix of a tensor's offsets. `u` is drawn anew for
- * every direction, by the law of the distribution; `v` is 1 or -1 and stays for `keep` steps.
+ * Directions `z[span][row] = sum over r of v[span][r] u[row][r]` over the matrix of a tensor's offsets. `u` is drawn for every direction from
+ * the given distribution. `v` is 1 or -1 and is kept for `keep` steps.
  *
- * Signs in `v` keep z at 7 significant bits, so that coefficients times z stay exact. Elements have mean 0 and variance `rank`.
- * Of a tensor that is not quantised the rows are what spans are here, and its columns the rows; a vector has one span, and thus a full
+ * Signs in `v` limit z to 7 significant bits, so that coefficients times z are exact. Elements have mean 0 and variance `rank`. In a tensor that
+ * is not quantised, the matrix's rows take the place of spans, and its columns that of rows. A vector has one span, and therefore a full
  * direction.
  *
- * Source: LOZO (arXiv 2410.07698), whose `v` is normal.
+ * Source: LOZO (arXiv 2410.07698), in which `v` is normal.
  */
 export interface LowRank {
-  /** Columns of the factors, 1 to 8. */
+  /** Number of columns of the factors, 1 to 8. */
   readonly rank: number;
-  /** Steps that share `v`; 50 by default. */
+  /** Number of steps that share `v`. Default 50. */
   readonly keep?: number;
 }
 
 /**
- * A low rank with nothing left open.
+ * Fills in the defaults of a low rank.
  *
- * @throws RangeError when the rank is not an integer from 1 to 8, or steps to keep it not one from 1.
+ * @throws {RangeError} when the rank is not an integer from 1 to 8, or `keep` is not a positive integer.
  */
 export function completeLowRank(options: LowRank): Required<LowRank> {
   assertOptions("make low-rank directions", options, { rank: "any", keep: "any" });
@@ -42,12 +42,12 @@ export function completeLowRank(options: LowRank): Required<LowRank> {
 
 const lowRankDomain = 0x6c6f7772;
 
-/** Rows that a factor can have: two bits of a quad's number are the column's. */
+/** The most rows that a factor can have: two bits of a quad's number are used for the column. */
 export const longestRow: number = 2 ** 30;
 
 /**
- * Elements `start`, `start + 1`, ... of a matrix of `width` columns: `v` from the key (second word, domain) and the counter
- * (span, tensor), bit r; `u` from the seed and the counter (row >> 2 | r << 28, tensor), lane row & 3.
+ * Fills in the elements `start`, `start + 1`, ... of a matrix with `width` columns. `v` is bit r of the generator with the key (second word,
+ * domain) and the counter (span, tensor). `u` is lane row & 3 of the generator with the seed and the counter (row >> 2 | r << 28, tensor).
  */
 function fillLowRank(
   dense: Distribution,
@@ -83,7 +83,7 @@ function fillLowRank(
   }
 }
 
-/** Directions of low rank. The seed's second word names the kept factor: rank - 1 in bits 29-31, the rest its name. */
+/** Low-rank directions. The seed's second word identifies the kept factor: rank - 1 in bits 29-31, an identifier in the rest. */
 export const lowRank: Structure<LowRank, Required<LowRank>> = {
   name: "lowRank",
   complete: completeLowRank,

@@ -1,5 +1,5 @@
 /**
- * Masks: sparse directions, most elements of z are zero.
+ * Masks: sparse directions, in which most elements of z are zero.
  *
  * @module
  */
@@ -11,34 +11,34 @@ import type { NoisePlace } from "../trainable.ts";
 import type { Structure } from "./structure.ts";
 import { threefry2x32 } from "./threefry.ts";
 
-/** A sparse direction: most elements of z are zero. */
+/** Sparse directions, in which most elements of z are zero. */
 export interface Mask {
-  /** Share of the elements (or tensors) that stay, above 0 to 1, taken to the nearest 65536th. */
+  /** Fraction of the elements (or tensors) that are kept, greater than 0 and at most 1, rounded to a multiple of 1/65536. */
   readonly density: number;
-  /** Steps until another mask is drawn; 1 by default. */
+  /** Number of steps before another mask is drawn. Default 1. */
   readonly keep?: number;
-  /** What is taken or left out as a whole; single elements by default. */
+  /** Whether elements or whole tensors are kept or dropped. Default: elements. */
   readonly unit?: MaskUnit | undefined;
   /**
-   * `"tensor"`, the default: every tensor keeps that share. `"global"`: tensors differ, each keeps the share of its elements that are among
-   * the largest of all base values, of which `density` is kept; which elements these are is random all the same.
+   * `"tensor"`: the fraction is the same in every tensor. `"global"`: the fraction of a tensor is that of its elements which are among the
+   * largest base values of the whole model, `density` of which are kept. Which elements are kept is random in both cases. Default `"tensor"`.
    */
   readonly budget?: "tensor" | "global" | undefined;
 }
 
-/** A mask with nothing left open; its budget is there if it is global. */
+/** A mask with defaults filled in. `budget` is present only if it is global. */
 export type CompleteMask = Required<Omit<Mask, "budget">> & { readonly budget?: "global" };
 
-/** `"element"`: each offset by itself; `"tensor"`: all offsets of a tensor together. */
+/** `"element"`: each offset is kept or dropped separately. `"tensor"`: all offsets of a tensor together. */
 export type MaskUnit = "element" | "tensor";
 
 /** All units. */
 export const maskUnits: readonly MaskUnit[] = ["element", "tensor"];
 
 /**
- * A mask with nothing left open, its density a whole number of 65536ths.
+ * Fills in the defaults of a mask, and rounds its density to a multiple of 1/65536.
  *
- * @throws RangeError when the density leaves no element or is above 1, or steps to keep it are not an integer from 1.
+ * @throws {RangeError} when the density keeps no element or exceeds 1, or `keep` is not a positive integer.
  */
 export function completeMask(options: Mask): CompleteMask {
   assertOptions("make a mask", options, {
@@ -77,13 +77,13 @@ export function completeMask(options: Mask): CompleteMask {
   };
 }
 
-/** Counters of masks keep clear of those of steps, whose second word has its top bit set. */
+/** Counters of masks differ from those of steps, which have the top bit of their second word set. */
 const maskDomain = 0x6d61736b;
 
 /** The second key word of masks. */
 const maskKey = 0x7370617e;
 
-/** The mask of four elements as two words of two lanes, each to compare with the lanes that stay. */
+/** The mask of four elements as two words with two lanes each. A lane is compared with the highest lane that is kept. */
 function maskWords(word: number, tensorId: number, quad: number): [number, number] {
   if ((word & 0x8000) === 0) return threefry2x32([word, maskKey], [quad, tensorId]);
   // One draw for the whole tensor, beyond the quads of any.
@@ -93,7 +93,7 @@ function maskWords(word: number, tensorId: number, quad: number): [number, numbe
   return [both, both];
 }
 
-/** Zeroes what the seed's mask leaves out of the elements `start`, `start + 1`, ... */
+/** Zeroes the elements `start`, `start + 1`, ... that the seed's mask drops. */
 function maskElements(
   [, word]: Seed,
   tensorId: number,
@@ -115,8 +115,8 @@ function maskElements(
 }
 
 /**
- * Sparse directions. Bits 16-31 of the seed's second word are the highest 16-bit lane that stays, bit 15 is set for whole tensors, the rest
- * names the mask.
+ * Sparse directions. Bits 16-31 of the seed's second word are the highest 16-bit lane that is kept, bit 15 is set for whole tensors, and the
+ * rest identifies the mask.
  */
 export const mask: Structure<Mask, CompleteMask> = {
   name: "mask",

@@ -1,9 +1,9 @@
 /**
  * Directions: z as a pure function of seed, tensor and element index.
  *
- * Key = seed, counter = `(index >> 2, tensorId)`; the two output words are four 16-bit lanes, chosen by `index & 3`
- * (low half of the first word, its high half, then the second word's). Every level has at most four significant bits, of a
- * low rank seven, so a coefficient of 16 significant bits times z is exact in f32.
+ * The key is the seed and the counter is `(index >> 2, tensorId)`. The two output words are four 16-bit lanes, selected by `index & 3` (low half
+ * of the first word, its high half, then the second word). Every level has at most four significant bits, and an element of a low-rank direction
+ * has seven, so a coefficient with 16 significant bits times z is exact in f32.
  *
  * @module
  */
@@ -26,22 +26,22 @@ export { masterSeed, type Seed, stepSeed } from "./seed.ts";
 export type { FillNoise, Structure, StructureShader } from "./structure.ts";
 export { threefry2x32 } from "./threefry.ts";
 
-/** The law of a direction: of its elements, and of how they hang together. */
+/** The law of a direction: the distribution of its elements and its structure. */
 export interface Law {
-  /** The law of an element that is not left out, or of a factor's. */
+  /** The distribution of an element that is not dropped, or of an element of a factor. */
   readonly dense: Distribution;
-  /** Absent where a seed's second word is as random as its first. */
+  /** The structure. Absent if the second word of a seed is as random as the first. */
   readonly structure?: StructureName;
 }
 
-/** All laws there are: every distribution, without a structure and with each. */
+/** All laws: every distribution, without a structure and with each. */
 export const laws: readonly Law[] = DISTRIBUTIONS.flatMap((dense) => [
   { dense },
   ...structureNames.map((structure) => ({ dense, structure })),
 ]);
 
 /**
- * The law of directions with a distribution, by a plan that may have a structure.
+ * The law of directions with a distribution and a plan, which may have a structure.
  *
  * @example The law of a masked optimiser
  * ```ts
@@ -56,10 +56,10 @@ export function lawOf(dense: Distribution, plan: CompleteStructures = {}): Law {
   return structure === undefined ? { dense } : { dense, structure };
 }
 
-/** Changes whenever the same seed would give another direction; a ledger with another version is refused. */
+/** Changes whenever the same seed would give a different direction. Ledgers with another version are rejected. */
 export const NOISE_VERSION = 1;
 
-/** The largest power of two by which tensors differ in z, either way. */
+/** The greatest power of two by which z can be larger or smaller in one tensor. */
 export const largestGain = 8;
 
 function checkRange(
@@ -94,10 +94,10 @@ function checkRange(
 /**
  * One element of a direction.
  *
- * @param law of the direction; a distribution alone stands for the law without a structure.
- * @param tensorId u32, the CRC-32 of the tensor's name.
- * @param index u32, the element's index in its tensor.
- * @param place what low-rank directions and masks need to know of the tensor.
+ * @param law Law of the direction; a distribution alone means no structure.
+ * @param tensorId CRC-32 of the tensor's name, a u32.
+ * @param index Index of the element within its tensor, a u32.
+ * @param place The facts about the tensor that low-rank directions and masks need.
  *
  * @example The same element, whoever asks
  * ```ts
@@ -120,9 +120,9 @@ export function noiseAt(
 }
 
 /**
- * Fills `out` with the elements `start`, `start + 1`, ... of a direction and returns it.
+ * Fills `out` with the elements `start`, `start + 1`, ... of a direction, and returns it.
  *
- * @param place as of {@linkcode noiseAt}.
+ * @param place As for {@linkcode noiseAt}.
  */
 export function fillNoise<Out extends Float32Array>(
   law: Law | Distribution,

@@ -1,21 +1,22 @@
 /**
- * Seeds: two u32 words. A run has a master seed; every step and direction has its own seed, derived from it.
+ * Seeds are two u32 words. A run has a master seed, from which the seed of every step and direction is derived.
  *
  * @module
  */
 import { integerWithin } from "../check.ts";
 import { threefry2x32 } from "./threefry.ts";
 
-/** Two u32 words: the low and the high half. */
+/** A seed: two u32 words, the low and the high half. */
 export type Seed = readonly [low: number, high: number];
 
-/** Seeds of directions set this bit of the second counter word. */
+/** The bit of the second counter word that is set for seeds of directions. */
 const stepDomain = 0x80000000;
 
 /**
  * The seed of a run.
  *
- * @param value any safe integer of at least 0; a RangeError is thrown otherwise.
+ * @param value A safe integer of at least 0.
+ * @throws {RangeError} for any other value.
  */
 export function masterSeed(value: number): Seed {
   integerWithin("a master seed", "the value", value, 0, Number.MAX_SAFE_INTEGER);
@@ -25,8 +26,8 @@ export function masterSeed(value: number): Seed {
 /**
  * The seed of one direction of one step: `threefry2x32(master, [step, 0x80000000 | direction])`.
  *
- * @param step a u32, counted from 0.
- * @param direction counted from 0, below 2^31.
+ * @param step Index of the step from 0, a u32.
+ * @param direction Index of the direction from 0, less than 2^31.
  *
  * @example Seeds differ by step and by direction
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * The structures that directions may have, as a table.
+ * The table of structures that directions can have.
  *
  * @module
  */
@@ -9,52 +9,52 @@ import { type CompleteMask, type Mask, mask } from "./mask.ts";
 import type { Seed } from "./seed.ts";
 import type { Structure, TensorTurns } from "./structure.ts";
 
-/** A line for each: plans, options, ledgers, noise and shaders follow. */
+/** The structures. Plans, options, ledgers, noise and shaders follow from these entries. */
 export interface Structures {
-  /** Which elements of z are not zero. */
+  /** Selects the elements of z that are not zero. */
   readonly mask: Structure<Mask, CompleteMask>;
-  /** Which tensors have their turn. */
+  /** Selects the tensors that are perturbed. */
   readonly blocks: Structure<Blocks, Required<Blocks>>;
-  /** The thin factors that directions are products of. */
+  /** Makes directions products of thin factors. */
   readonly lowRank: Structure<LowRank, Required<LowRank>>;
 }
 
-/** All structures, by name; a direction has one of them at most, for its seed's second word says all of it. */
+/** All structures by name. A direction has at most one, because the second word of its seed describes it completely. */
 export const structures: Structures = { mask, blocks, lowRank };
 
-/** What a direction's structure is called. */
+/** The name of a structure. */
 export type StructureName = keyof Structures;
 
-/** All names, in the order that ledgers have them. */
+/** All names, in the order used in ledgers. */
 export const structureNames: readonly StructureName[] = Object.keys(structures) as StructureName[];
 
-/** What people write of each. */
+/** The options of each structure. */
 export type StructureOptions = {
   readonly [Name in StructureName]?: Parameters<Structures[Name]["complete"]>[0] | undefined;
 };
 
-/** The same with nothing left open. */
+/** The options with defaults filled in. */
 export type CompleteStructures = {
   readonly [Name in StructureName]?: ReturnType<Structures[Name]["complete"]>;
 };
 
-/** A structure of the table, whichever it is. */
+/** The structure with this name. */
 export function structureOf(name: StructureName): Structure<object, object> {
   return structures[name] as unknown as Structure<object, object>;
 }
 
-/** Which structure a plan has, if any. */
+/** The structure that a plan has, or undefined. */
 export function structureIn(plan: CompleteStructures): StructureName | undefined {
   return structureNames.find((name) => plan[name] !== undefined);
 }
 
-/** How tensors take turns by a plan, if they do. */
+/** How tensors take turns in a plan, or undefined. */
 export function turnsOf(plan: CompleteStructures): TensorTurns | undefined {
   const name = structureIn(plan);
   return name && structureOf(name).turns?.(plan[name]!);
 }
 
-/** A direction's seed with what the structure of a plan says of it in its second word. */
+/** The seed of a direction, with the description of the plan's structure in its second word. */
 export function structuredSeed(
   plan: CompleteStructures,
   master: Seed,

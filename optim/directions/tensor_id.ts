@@ -1,5 +1,5 @@
 /**
- * What a tensor is called in the counter of the noise generator.
+ * The id of a tensor in the counter of the noise generator.
  *
  * @module
  */

@@ -1,8 +1,8 @@
 /**
- * Threefry-2x32 with 13 rounds, a counter-based generator: random words as a pure function of key and counter, so
- * that any element of a direction can be made anywhere, in any order, from integer additions and rotations alone.
+ * Threefry-2x32 with 13 rounds, a counter-based generator: random words are a pure function of key and counter. Any element of a direction can
+ * therefore be computed anywhere and in any order, from integer additions and rotations alone.
  *
- * Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011), and its Random123.
+ * Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011), and its implementation Random123.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The one-sided estimate whose baseline is the mean of its own branches.
+ * The one-sided estimate with the mean of the other branches as baseline.
  *
  * @module
  */
@@ -8,23 +8,23 @@ import { assertOptions, magnitude } from "../options.ts";
 
 /** Arguments of {@linkcode centred}. */
 export interface CentredOptions {
-  /** How far to look, in units of the offset; 1e-3 by default. */
+  /** Distance of the evaluated points, in units of the offset. Default 1e-3. */
   readonly epsilon?: number;
-  /** Directions of a step, each one evaluation; 16 by default, 2 to 1023. */
+  /** Directions per step, 2 to 1023; each takes one evaluation. Default 16. */
   readonly queries?: number;
-  /** Evaluate the unperturbed point too, as the first branch: for who looks at curvature. False by default. */
+  /** Whether to evaluate the unperturbed point too, as the first branch, for rules that measure curvature. Default false. */
   readonly base?: boolean;
 }
 
 /**
- * One-sided against the other branches: `(L(w + epsilon z_i) - mean over j != i of L(w + epsilon z_j)) / epsilon`.
+ * One-sided differences from the mean of the other branches: `(L(w + epsilon z_i) - mean over j != i of L(w + epsilon z_j)) / epsilon`.
  *
- * Every forward is a direction: twice as many as two-sided estimates have at equal forwards, and no evaluation is spent on
- * the unperturbed point. The baseline is independent of `z_i`, so it adds no bias to the one-sided estimate, and what the
- * curvature adds to every branch alike cancels. Its price: a step has `queries` branches, and their activations.
+ * Every forward pass is a direction, twice as many as two-sided estimates have with the same number of forward passes, and none is spent on the
+ * unperturbed point. The baseline is independent of `z_i`, so it adds no bias to the one-sided estimate, and a contribution of curvature common
+ * to all branches cancels. The cost is that a step has `queries` branches and their activations.
  *
- * Source: the leave-one-out baseline of Kool, van Hoof and Welling, "Buy 4 REINFORCE samples, get a baseline for free!"
- * (2019), on the estimator of Salimans et al. (arXiv 1703.03864).
+ * Source: the leave-one-out baseline of Kool, van Hoof and Welling, "Buy 4 REINFORCE samples, get a baseline for free!" (2019), applied to the
+ * estimator of Salimans et al. (arXiv 1703.03864).
  *
  * @example Slopes of 3 and -1 around their own mean
  * ```ts

@@ -1,16 +1,17 @@
 /**
- * The gradient itself.
+ * The exact gradient.
  *
  * @module
  */
 import type { Estimator } from "./estimator.ts";
 
 /**
- * The exact gradient, by reverse-mode differentiation: the one direction of a step is the normalised gradient of the loss over all that is trained,
- * and the derivative along it is the gradient's norm. So a step that the scalar rules leave as it is goes along the gradient itself, {@linkcode
- * clipDerivative} clips it by its norm, and an update rule gets what they leave. It is for losses that the device computes, and a ledger cannot replay
- * it: no seed says what the gradient was. A run keeps its offsets in a state file instead.
- * Branches: the value, then the norm.
+ * The exact gradient, by reverse-mode differentiation. The single direction of a step is the normalised gradient of the loss with respect to
+ * everything that is trained, and the derivative along it is the gradient's norm. If the scalar rules change nothing, the step is along the
+ * gradient itself. {@linkcode clipDerivative} clips it by its norm, and an update rule gets the result.
+ *
+ * The loss must be computed by the device. A ledger cannot replay such steps, because no seed determines the gradient; a run stores its offsets
+ * in a state file instead. Branches: the value, then the norm.
  *
  * @example The norm is told as it is
  * ```ts

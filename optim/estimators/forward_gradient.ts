@@ -8,14 +8,14 @@ import { assertOptions, directions } from "../options.ts";
 
 /** Arguments of {@linkcode forwardGradient}. */
 export interface ForwardGradientOptions {
-  /** Directions of a step, whose tangents share one evaluation; 1 by default, at most 1024. */
+  /** Directions per step, at most 1024. Their tangents share one evaluation. Default 1. */
   readonly queries?: number;
 }
 
 /**
- * The derivative of the loss along z itself, by forward-mode differentiation: no epsilon, no difference of losses that are nearly equal, no
- * bias by curvature. It is the limit of {@linkcode spsa} for a small epsilon, along the same directions.
- * Branches: the value, then the tangent along each direction.
+ * The derivative of the loss along z, by forward-mode differentiation: without epsilon, without differences of nearly equal losses, and without
+ * bias from curvature. It is the limit of {@linkcode spsa} for small epsilon, along the same directions. Branches: the value, then the tangent
+ * along each direction.
  *
  * Source: Baydin et al., "Gradients without backpropagation" (arXiv 2202.08587).
  *

@@ -1,5 +1,5 @@
 /**
- * Kernel smoothing: a radius per direction, drawn from its seed, and a weight on its derivative.
+ * Kernel smoothing: each direction has a radius, drawn from its seed, and a weight for its derivative.
  *
  * @module
  */
@@ -14,7 +14,11 @@ const kernels: Readonly<Record<number, readonly [number, number, number]>> = {
   6: [3675 / 64, -6615 / 32, 10395 / 64],
 };
 
-/** The weight of a radius; throws a RangeError for an order that there is no kernel for. */
+/**
+ * The weight of a radius.
+ *
+ * @throws {RangeError} for an order without a kernel.
+ */
 function smoothingKernel(order: number, r: number): number {
   const coefficients = kernels[order];
   if (!coefficients) {
@@ -26,28 +30,27 @@ function smoothingKernel(order: number, r: number): number {
   return r * (a + r * r * (b + r * r * c));
 }
 
-/** Beyond any quad of a tensor: this counter is no element's. */
+/** A counter beyond any quad of a tensor, so no element uses it. */
 const radiusCounter = [0xffffffff, 0x72616469] as const;
 
-/** A radius between -1 and 1: an odd number of 65536ths, so never 0. */
+/** A radius between -1 and 1: an odd multiple of 1/65536, so it is never 0. */
 function radiusOf(seed: Seed): number {
   const [word] = threefry2x32(seed, radiusCounter);
   return (2 * (word & 0xffff) + 1) / 65536 - 1;
 }
 
 /**
- * Another estimator with all its amplitudes multiplied by a radius `r` that is uniform from -1 to 1, drawn anew for each direction,
- * and its derivatives by `K(r)`. The bias that third derivatives (order 4), and fifth ones (order 6), give an estimate cancels in the
- * mean over radii; order 2 leaves three fifths of the first and is the least noisy. Variances grow: the derivative of a linear function is multiplied by
- * `r K(r)`, of mean 1 and variance 0.8, 5.25 and 12.25.
+ * Another estimator with its amplitudes multiplied by a radius `r` that is uniform from -1 to 1 and drawn for each direction, and with its
+ * derivatives multiplied by `K(r)`. On average over the radii, the bias due to third derivatives (order 4), and also that due to fifth
+ * derivatives (order 6), cancels. Order 2 reduces the first to three fifths and has the least noise. Variances grow: the derivative of a linear
+ * function is multiplied by `r K(r)`, with mean 1 and variance 0.8, 5.25 and 12.25.
  *
- * Radius and weight follow from the direction's seed. The weight ends in the coefficient, so that a replay needs neither.
+ * Radius and weight follow from the direction's seed. The weight is part of the coefficient, so a replay needs neither.
  *
- * @throws RangeError for another order than 2, 4 or 6.
+ * Source: the kernels of Bach and Perchet, "Highly-smooth zero-th order online optimization" (arXiv 1605.08165) and Polyak and Tsybakov (1990),
+ * as used by KerZOO (arXiv 2505.18886). The published factor 195/64 for order 6 gives `E[r K(r)] = 13/7`; here it is 105/64.
  *
- * Source: the kernels of Bach and Perchet, "Highly-smooth zero-th order online optimization" (arXiv 1605.08165) and Polyak and Tsybakov
- * (1990), as used by KerZOO (arXiv 2505.18886). The factor 195/64 that is in print for order 6 gives `E[r K(r)] = 13/7`; it is
- * 105/64 here.
+ * @throws {RangeError} for an order other than 2, 4 or 6.
  *
  * @example Radius and weight of a direction
  * ```ts

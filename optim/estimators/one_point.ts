@@ -8,16 +8,15 @@ import { assertOptions, directions, magnitude } from "../options.ts";
 
 /** Arguments of {@linkcode onePoint}. */
 export interface OnePointOptions {
-  /** How far to look, in units of the offset; 1e-3 by default. */
+  /** Distance of the evaluated points, in units of the offset. Default 1e-3. */
   readonly epsilon?: number;
-  /** Directions of a step, each with one evaluation; 1 by default, at most 1024. */
+  /** Directions per step, at most 1024; each takes one evaluation. Default 1. */
   readonly queries?: number;
 }
 
 /**
- * One point: `L(w + epsilon z) / epsilon` for each of `queries` directions, one forward each. Unbiased like the others,
- * but with the loss itself in its variance; {@linkcode residualFeedback} takes that out.
- * Branches: plus per direction.
+ * One-point estimate: `L(w + epsilon z) / epsilon` for each of `queries` directions, with one forward pass each. It is as unbiased as the
+ * others, but the loss itself contributes to its variance; {@linkcode residualFeedback} removes that contribution. Branches: plus per direction.
  *
  * Source: Flaxman, Kalai, McMahan, "Online convex optimization in the bandit setting" (2005).
  *

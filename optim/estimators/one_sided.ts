@@ -8,16 +8,15 @@ import { assertOptions, directions, magnitude } from "../options.ts";
 
 /** Arguments of {@linkcode oneSided}. */
 export interface OneSidedOptions {
-  /** How far to look, in units of the offset; 1e-3 by default. */
+  /** Distance of the evaluated points, in units of the offset. Default 1e-3. */
   readonly epsilon?: number;
-  /** Directions of a step, which share one unperturbed evaluation; 1 by default, at most 1024. */
+  /** Directions per step, at most 1024. They share one unperturbed evaluation. Default 1. */
   readonly queries?: number;
 }
 
 /**
- * One-sided: `(L(w + epsilon z) - L(w)) / epsilon` for each of `queries` directions, with one shared base evaluation:
- * `queries + 1` forwards a step instead of `2 queries`, at a bias of order epsilon.
- * Branches: the base, then plus per direction.
+ * One-sided estimate: `(L(w + epsilon z) - L(w)) / epsilon` for each of `queries` directions, with one shared base evaluation. It takes `queries
+ * + 1` forward passes per step instead of `2 queries`, but has a bias of order epsilon. Branches: the base, then plus per direction.
  *
  * @example A slope of 3
  * ```ts

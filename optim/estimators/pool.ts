@@ -1,5 +1,6 @@
 /**
- * Guided pools: several candidate directions on one batch, of which the losses choose one, or a contrast of them, to move along.
+ * Guided pools: several candidate directions are evaluated on one batch, and the step moves along the best of them, or along a contrast of good
+ * and bad ones.
  *
  * @module
  */
@@ -7,7 +8,7 @@ import type { Estimator } from "./estimator.ts";
 import { assertOptions, magnitude, type NumberRule } from "../options.ts";
 import type { Ops } from "../algebra/ops.ts";
 
-/** For each loss, how many of the others are lower; of equal ones the first counts as lower. */
+/** For each loss, how many of the others are lower. Of equal losses, the first counts as lower. */
 function ranks<T>(o: Ops<T>, losses: readonly T[]): T[] {
   const one = o.constant(1);
   return losses.map((loss, i) =>
@@ -23,22 +24,22 @@ function sum<T>(o: Ops<T>, values: readonly T[]): T {
   return values.reduce((total, value) => o.add(total, value));
 }
 
-/** Candidates that are ranked by each other. */
+/** Number of candidates that are ranked together. */
 const pool: NumberRule = { min: 2, max: 64, whole: true };
 
 /** Arguments of {@linkcode bestOf}. */
 export interface BestOfOptions {
-  /** How far to look, in units of the offset; 1e-3 by default. */
+  /** Distance of the evaluated points, in units of the offset. Default 1e-3. */
   readonly epsilon?: number;
-  /** Candidates, 2 to 64; 8 by default. */
+  /** Number of candidates, 2 to 64. Default 8. */
   readonly candidates?: number;
 }
 
 /**
- * The best candidate alone: `(L(w + epsilon z_i) - L(w)) / epsilon` for the `z_i` of the lowest loss, times the candidates; 0 for the
- * others, so that a step is the derivative along the best times it. Branches: the base, then plus per candidate.
+ * The derivative along the best candidate: `(L(w + epsilon z_i) - L(w)) / epsilon` for the `z_i` with the lowest loss, times the number of
+ * candidates, and 0 for the others. A step is therefore that derivative times the best direction. Branches: the base, then plus per candidate.
  *
- * The estimate of the best is biased: it was chosen for being low, on the batch that it is judged by.
+ * The estimate is biased, because the best candidate is selected on the same batch.
  *
  * Source: MeZO-Greedy (arXiv 2601.04710).
  *
@@ -74,17 +75,17 @@ export function bestOf(options: BestOfOptions = {}): Estimator {
 
 /** Arguments of {@linkcode contrastOf}. */
 export interface ContrastOfOptions extends BestOfOptions {
-  /** Candidates of the lowest losses whose mean is one end; 1 by default. */
+  /** Number of candidates with the lowest losses, whose mean is the better end. Default 1. */
   readonly top?: number;
-  /** Candidates of the highest losses whose mean is the other; 1 by default. */
+  /** Number of candidates with the highest losses, whose mean is the worse end. Default 1. */
   readonly bottom?: number;
 }
 
 /**
- * Best against worst: along `v = mean of the top z_i - mean of the bottom z_i` by
- * `(mean of the top losses - mean of the bottom losses) / epsilon`. Branches: plus per candidate; there is no base.
+ * A contrast of the best and the worst candidates: moves along `v = mean of the top z_i - mean of the bottom z_i` by `(mean of the top losses -
+ * mean of the bottom losses) / epsilon`. Branches: plus per candidate; there is no base.
  *
- * Source: MeZO-GV (arXiv 2601.04710), whose derivative along `v` takes two more evaluations.
+ * Source: MeZO-GV (arXiv 2601.04710), which takes two more evaluations for the derivative along `v`.
  *
  * @example The better minus the worse of two candidates
  * ```ts

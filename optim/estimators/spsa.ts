@@ -8,18 +8,18 @@ import { assertOptions, directions, magnitude } from "../options.ts";
 
 /** Arguments of {@linkcode spsa}. */
 export interface SpsaOptions {
-  /** How far to look, in units of the offset; 1e-3 by default. */
+  /** Distance of the evaluated points, in units of the offset. Default 1e-3. */
   readonly epsilon?: number;
-  /** Directions of a step, each with two evaluations; 1 by default, at most 1024. */
+  /** Directions per step, at most 1024; each takes two evaluations. Default 1. */
   readonly queries?: number;
 }
 
 /**
- * Two-sided: `(L(w + epsilon z) - L(w - epsilon z)) / (2 epsilon)` for each of `queries` directions.
- * Branches: plus, minus, per direction.
+ * Two-sided estimate: `(L(w + epsilon z) - L(w - epsilon z)) / (2 epsilon)` for each of `queries` directions. Branches: plus, minus, per
+ * direction.
  *
- * Source: Spall, "Multivariate stochastic approximation using a simultaneous perturbation gradient approximation"
- * (1992); with Gaussian z as in MeZO (arXiv 2305.17333, section 2).
+ * Source: Spall, "Multivariate stochastic approximation using a simultaneous perturbation gradient approximation" (1992); with Gaussian z as in
+ * MeZO (arXiv 2305.17333, section 2).
  *
  * @example A slope of 3
  * ```ts

@@ -8,14 +8,13 @@ import { assertOptions, magnitude } from "../options.ts";
 
 /** Arguments of {@linkcode threePoint}. */
 export interface ThreePointOptions {
-  /** How far the outer points lie, in units of the offset, and so how far a step goes; 1e-3 by default. */
+  /** Distance of the outer points in units of the offset, which is also the length of a step. Default 1e-3. */
   readonly epsilon?: number;
 }
 
 /**
- * Stay, forward, back: of `L(w)`, `L(w + epsilon z)` and `L(w - epsilon z)` the lowest decides; a tie stays. Its value is
- * what moves there exactly when nothing changes it on the way: 0, `-epsilon`, `epsilon`.
- * Branches: the base, plus, minus.
+ * The best of three points: stay, forward or back, by the lowest of `L(w)`, `L(w + epsilon z)` and `L(w - epsilon z)`. On a tie the step stays.
+ * The value is 0, `-epsilon` or `epsilon`, which moves exactly to the chosen point if no rule changes it. Branches: the base, plus, minus.
  *
  * Source: the stochastic three-point method, Bergou, Gorbunov, Richtarik (arXiv 1902.03591, algorithm 1).
  *

@@ -1,5 +1,5 @@
 /**
- * Features: what a reader must know to replay a ledger, by name.
+ * Features: names for what a reader must support in order to replay a ledger.
  *
  * @module
  */
@@ -8,16 +8,16 @@ import type { UpdateRule } from "../updates/update_rule.ts";
 import { bad, type Fields } from "./fields.ts";
 
 /**
- * What a ledger needs its reader to know.
+ * A capability that a ledger requires of its reader.
  *
- * - `"directions"`: directions that are not each step's own alone: `optimiser.directions` in the header. Parts of these have their own names:
- *   `"mask"`, `"blocks"`, `"lowRank"`, `"magnitude"`, `"gains"`.
- * - `"update"`: an update rule, `optimiser.update`.
- * - `"zeros"`: which moves by gradients of zeros too.
- * - `"places"`: tensors that say in which layer and half of it they are.
- * - `"groups"`: tensors with an epsilon or a learning rate of their own: `group` of a trainable, `optimiser.groups`.
- * - `"exact"`: steps along exact gradients, which no ledger replays: it has no records, and its offsets are in a state file.
- * - `"adapter"`: what is trained may belong to an adapter beside the base: `adapter` in the header.
+ * - `"directions"`: directions other than each step's own, in `optimiser.directions` of the header. Their parts are separate features: `"mask"`,
+ *   `"blocks"`, `"lowRank"`, `"magnitude"`, `"gains"`.
+ * - `"update"`: an update rule, in `optimiser.update`.
+ * - `"zeros"`: an update rule that also acts on gradients of zeros.
+ * - `"places"`: tensors with the layer, and the half of it, that they belong to.
+ * - `"groups"`: tensors with their own epsilon or learning rate, in `group` of a trainable and `optimiser.groups`.
+ * - `"exact"`: steps along exact gradients, which a ledger cannot replay. It has no records, and its offsets are in a state file.
+ * - `"adapter"`: trainables that may belong to an adapter, in `adapter` of the header.
  */
 export type LedgerFeature =
   | "directions"
@@ -29,17 +29,17 @@ export type LedgerFeature =
   | "adapter"
   | "exact";
 
-/** What features are found in. */
+/** The facts from which features are determined. */
 export interface FeatureFacts {
   /** The directions. */
   readonly plan: DirectionPlan;
-  /** Whether they are said. */
+  /** Whether the header describes the directions. */
   readonly planned: boolean;
   /** The update rule. */
   readonly update: UpdateRule | undefined;
-  /** Whether some tensor says where it belongs. */
+  /** Whether any tensor has a place. */
   readonly placed: boolean;
-  /** Whether some tensor is in a group. */
+  /** Whether any tensor is in a group. */
   readonly grouped: boolean;
   /** Whether there is an adapter. */
   readonly adapted: boolean;
@@ -47,7 +47,7 @@ export interface FeatureFacts {
   readonly exact: boolean;
 }
 
-/** All features, in the order that headers have them. */
+/** All features, in the order used in headers. */
 export const ledgerFeatures: readonly LedgerFeature[] = [
   "directions",
   ...planParts,
@@ -59,7 +59,7 @@ export const ledgerFeatures: readonly LedgerFeature[] = [
   "exact",
 ];
 
-/** The features that a ledger of these facts needs. */
+/** The features that a ledger with these facts requires. */
 export function featuresOf(
   { plan, planned, update, placed, grouped, adapted, exact }: FeatureFacts,
 ): LedgerFeature[] {
@@ -77,7 +77,11 @@ export function featuresOf(
   );
 }
 
-/** The features that a header says; throws for one that this library does not know. */
+/**
+ * The features listed in a header.
+ *
+ * @throws {RangeError} for a feature that this library does not support.
+ */
 export function saidFeatures(from: Fields): LedgerFeature[] {
   const said = from.features;
   if (!Array.isArray(said)) throw bad(`"features" is ${JSON.stringify(said)}, not an array`);
@@ -95,7 +99,7 @@ export function saidFeatures(from: Fields): LedgerFeature[] {
   return said;
 }
 
-/** Refuses a header whose features are not those of what it says: who reads by its features would replay another. */
+/** Rejects a header whose features do not match its contents, because a reader that relies on the features would replay something else. */
 export function assertFeatures(
   said: readonly LedgerFeature[],
   needed: readonly LedgerFeature[],

@@ -1,9 +1,9 @@
 /**
- * The ledger: a fine-tune as a file of seeds and coefficients. A head (see {@linkcode LedgerHeader}) and one record of
- * fixed size a step. Bytes only; who owns a file appends and flushes them.
+ * The ledger: a fine-tune as a file of seeds and coefficients. It has a head (see {@linkcode LedgerHeader}) and one record of fixed size per
+ * step. This module handles bytes only; the owner of a file appends and flushes them.
  *
- * A record, little-endian: per direction moved along the top 24 bits of the coefficient's f32 (the low 8 are zero), the f32
- * state after the step, and a CRC-16 over the head's checksum, the record's index and the record.
+ * A record, little-endian: for each direction moved along, the top 24 bits of the coefficient's f32 (the low 8 are zero), then the f32 state
+ * after the step, then a CRC-16 over the head's checksum, the record's index and the record.
  *
  * @module
  */
@@ -21,53 +21,53 @@ import { roundCoefficient } from "../offset.ts";
 import { masterSeed, type Seed } from "../directions/seed.ts";
 import { isHeld, updateInputs } from "../updates/update_rule.ts";
 
-/** A step as a ledger keeps it. */
+/** A step as stored in a ledger. */
 export interface LedgerRecord extends StepRecord {
-  /** Counted from 0: the record's index. */
+  /** Index of the record, from 0. */
   readonly step: number;
   /** The transformation's state after the step. */
   readonly state: readonly number[];
 }
 
-/** A ledger that was read. */
+/** A ledger as read from a file. */
 export interface Ledger {
-  /** The head with its bytes, to append records after. */
+  /** The head with its bytes, after which records can be appended. */
   readonly head: LedgerHead;
-  /** What the head says. */
+  /** The contents of the head. */
   readonly header: LedgerHeader;
-  /** The records up to the first that is torn or damaged. */
+  /** The records before the first incomplete or damaged one. */
   readonly records: LedgerReader;
-  /** Bytes of the file that are good: cut it here before appending. */
+  /** Number of valid bytes in the file. Truncate it to this length before appending. */
   readonly validBytes: number;
-  /** Bytes dropped after them. */
+  /** Number of bytes dropped after them. */
   readonly tornBytes: number;
-  /** What a user should know, a sentence each. */
+  /** Information for the user, one sentence each. */
   readonly notes: readonly string[];
-  /** The first whole record that does not check; undefined where there is only an unfinished tail, or none. */
+  /** The first complete record whose checksum is wrong. Undefined if there is none or only an incomplete tail. */
   readonly damage: LedgerDamage | undefined;
 }
 
-/** A record that is whole and yet wrong: damaged on the disk, for a torn one is short, or zeros. */
+/** A complete record that is damaged. Damage on disk is assumed, because interrupted writing leaves a short record, or zeros. */
 export interface LedgerDamage {
-  /** Which one, counted from 0: as many steps before it are good. */
+  /** Index of the record, from 0; this many steps before it are valid. */
   readonly record: number;
-  /** Whole records in the file, those behind it included. */
+  /** Number of complete records in the file, including later ones. */
   readonly records: number;
-  /** Where it begins in the file, in bytes. */
+  /** Offset of the record in the file, in bytes. */
   readonly offset: number;
 }
 
-/** What is wrong with a ledger, as a part of a sentence. */
+/** A description of a ledger's damage, as part of a sentence. */
 export function damageText({ record, records, offset }: LedgerDamage): string {
   return `record ${record} of ${records}, counted from 0, is damaged (offset ${offset} of the file)`;
 }
 
 /**
- * How many steps to replay: all by default.
+ * The number of steps to replay. Default: all.
  *
- * @param steps How many are wanted
- * @throws {SyntaxError} When the ledger is damaged within them
- * @throws {TypeError} When it is one of exact gradients
+ * @param steps Number of steps wanted.
+ * @throws {SyntaxError} when the ledger is damaged within these steps.
+ * @throws {TypeError} when it is a ledger of exact gradients.
  */
 export function stepsToReplay({ header, records, damage }: Ledger, steps?: number): number {
   assertReplayed(header);
@@ -80,7 +80,7 @@ export function stepsToReplay({ header, records, damage }: Ledger, steps?: numbe
   return Math.min(steps ?? records.length, records.length);
 }
 
-/** Refuses a ledger that has nothing to replay. */
+/** Rejects a ledger that has nothing to replay. */
 function assertReplayed({ exact }: LedgerHeader): void {
   if (!exact) return;
   throw new TypeError(
@@ -88,7 +88,7 @@ function assertReplayed({ exact }: LedgerHeader): void {
   );
 }
 
-/** Ties a record to its place: continued over the record's payload. */
+/** The start of a record's checksum, which depends on its position and is continued over its payload. */
 function startChecksum(head: LedgerHead, index: number): number {
   const view = new DataView(new ArrayBuffer(8));
   view.setUint32(0, head.crc, true);
@@ -99,10 +99,11 @@ function startChecksum(head: LedgerHead, index: number): number {
 /**
  * The bytes of one record.
  *
- * @param index the step, counted from 0.
- * @param coefficients one per direction moved along, rounded by {@linkcode roundCoefficient}.
- * @param state the transformation's state after the step, finite f32.
- * @throws TypeError when there are too many or too few of either; RangeError when one of them is not as said.
+ * @param index Index of the step, from 0.
+ * @param coefficients One per direction moved along, rounded by {@linkcode roundCoefficient}.
+ * @param state The transformation's state after the step, finite f32.
+ * @throws {TypeError} when the number of coefficients or state values is wrong.
+ * @throws {RangeError} when one of them is not rounded or not finite.
  */
 export function encodeRecord(
   head: LedgerHead,
@@ -164,20 +165,20 @@ function bitsFloat(bits: number): number {
   return scratch.getFloat32(0);
 }
 
-/** Whether rounding would leave a coefficient as it is. */
+/** Whether rounding would leave a coefficient unchanged. */
 function isCoefficient(value: number): boolean {
   return Number.isFinite(value) && Object.is(roundCoefficient(value), value);
 }
 
 /** The records of a ledger, by step. */
 export class LedgerReader implements Iterable<LedgerRecord> {
-  /** How many records there are. */
+  /** Number of records. */
   readonly length: number;
   readonly #head: LedgerHead;
   readonly #view: DataView;
   readonly #master: Seed;
 
-  /** Reads the whole records in `bytes`, which begin after the head; {@linkcode readLedger} has checked them. */
+  /** Reads the complete records in `bytes`, which start after the head; {@linkcode readLedger} has checked them. */
   constructor(head: LedgerHead, bytes: Uint8Array) {
     this.#head = head;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -192,7 +193,7 @@ export class LedgerReader implements Iterable<LedgerRecord> {
     throw new RangeError(`Cannot read record ${index} of a ledger of ${this.length} records`);
   }
 
-  /** What multiplied z at a step, per direction moved along. */
+  /** The factors of z in a step, one per direction moved along. */
   coefficients(index: number): number[] {
     const start = this.#at(index);
     return Array.from({ length: this.#head.moves }, (_, move) => {
@@ -209,14 +210,14 @@ export class LedgerReader implements Iterable<LedgerRecord> {
     return Array.from({ length: stateSize }, (_, i) => this.#view.getFloat32(start + 4 * i, true));
   }
 
-  /** The seed of every direction that a step moved along. */
+  /** The seeds of all directions that a step moved along. */
   seeds(index: number): Seed[] {
     this.#at(index);
     const { plan, header: { directions } } = this.#head;
     return moveSeeds(plan, directions, this.#master, index);
   }
 
-  /** All of a step. */
+  /** The whole record of a step. */
   record(index: number): LedgerRecord {
     const { update, plan } = this.#head;
     const coefficients = this.coefficients(index);
@@ -241,7 +242,7 @@ export class LedgerReader implements Iterable<LedgerRecord> {
   }
 }
 
-/** Records of `bytes` before the first that is torn or damaged. */
+/** Number of records in `bytes` before the first incomplete or damaged one. */
 function countValid(head: LedgerHead, bytes: Uint8Array): number {
   if (head.header.exact) return 0;
   const reader = new LedgerReader(head, bytes);
@@ -257,7 +258,7 @@ function countValid(head: LedgerHead, bytes: Uint8Array): number {
   return reader.length;
 }
 
-/** What is left behind the good records, where that is no unfinished tail. */
+/** The damage after the valid records. Undefined if only an incomplete tail follows. */
 function damageOf(head: LedgerHead, body: Uint8Array, record: number): LedgerDamage | undefined {
   const at = record * head.recordSize;
   const records = Math.floor(body.length / head.recordSize);
@@ -267,10 +268,10 @@ function damageOf(head: LedgerHead, body: Uint8Array, record: number): LedgerDam
 }
 
 /**
- * Reads a ledger. A torn tail is dropped and reported. Everything from the first damaged record on is dropped too, since later
- * steps mean nothing without it, and told apart: see {@linkcode stepsToReplay}.
+ * Reads a ledger. An incomplete tail is dropped and reported. Everything from the first damaged record on is also dropped, because later steps
+ * have no meaning without it; this is reported separately, see {@linkcode stepsToReplay}.
  *
- * @throws SyntaxError when the head is damaged: nothing can be said about the records then.
+ * @throws {SyntaxError} when the head is damaged. Nothing can then be said about the records.
  *
  * @example Write, tear, read
  * ```ts

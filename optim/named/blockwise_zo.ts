@@ -10,7 +10,7 @@ import { named, type NamedOptimiser, type NamedOptions } from "../named_optimise
 import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 import { elementwise } from "../transformations/transformation.ts";
 
-/** What {@linkcode blockwiseZo} takes besides {@linkcode NamedOptions}. */
+/** Options of {@linkcode blockwiseZo} besides {@linkcode NamedOptions}. */
 export const BlockwiseZoOptions = {
   blocks: {
     doc: "what a block is",
@@ -35,12 +35,12 @@ export const BlockwiseZoOptions = {
 export type BlockwiseZoOptions = NamedOptions & OptionsOf<typeof BlockwiseZoOptions>;
 
 /**
- * Block-wise ZO-SGD: each step looks and moves in one block alone, a layer, the attention or the MLP of all layers, or a tensor;
- * learning rate 1e-6. With the order `"all"` a step looks along each block by itself, two forwards a block and query, and then
- * moves them all. What belongs to no block stays.
+ * Block-wise ZO-SGD: each step perturbs and moves a single block, which is a layer, the attention or the MLPs of all layers, or a tensor.
+ * Learning rate 1e-6. With the order `"all"`, a step evaluates each block separately, with two forward passes per block and query, and then
+ * moves them all. Tensors that belong to no block do not move.
  *
- * Departures: blocks do not share a seed. ZO-Bench has it for OPT alone; its `coordinate_perturbation` is one block at once here,
- * and its absence the order `"all"`.
+ * Differences from the source: blocks do not share a seed. ZO-Bench implements it for OPT only; its `coordinate_perturbation` corresponds to one
+ * block at a time, and without it to the order `"all"`.
  *
  * Source: ZO-Bench (arXiv 2402.11592), block-wise descent.
  *

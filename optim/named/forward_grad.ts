@@ -8,13 +8,14 @@ import { named, type NamedOptimiser } from "../named_optimiser.ts";
 import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 
 /**
- * Forward-Grad: descent along random directions by the exact derivative along each, learning rate 1e-6. An `epsilon`, which all
- * named optimisers take, changes nothing.
+ * Forward-Grad: descent along random directions by the exact derivative along each. Learning rate 1e-6. `epsilon`, which all named optimisers
+ * accept, has no effect.
  *
- * Departures: directions are drawn where weights are read instead of stored, several a step share one evaluation, and nothing decays.
+ * Differences from the source: directions are generated when weights are read instead of being stored, several directions per step share one
+ * evaluation, and there is no weight decay.
  *
- * Source: Baydin et al., "Gradients without backpropagation" (arXiv 2202.08587), as in Zhang et al., "Revisiting zeroth-order optimization
- * for memory-efficient LLM fine-tuning" (arXiv 2402.11592), `ZO-Bench/ZO-LLM`, `--trainer forward_grad`.
+ * Source: Baydin et al., "Gradients without backpropagation" (arXiv 2202.08587), as in Zhang et al., "Revisiting zeroth-order optimization for
+ * memory-efficient LLM fine-tuning" (arXiv 2402.11592), `ZO-Bench/ZO-LLM`, `--trainer forward_grad`.
  *
  * @example Four directions a step, one value
  * ```ts

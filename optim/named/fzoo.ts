@@ -9,9 +9,9 @@ import { normaliseBySpread } from "../transformations/normalise_by_spread.ts";
 import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 
 /**
- * FZOO: eight one-sided Rademacher branches and the base, `sum (L_i - L_0) u_i / (8 std(L))`, learning rate 1e-4 (ours).
+ * FZOO: eight one-sided Rademacher branches and the base, `sum (L_i - L_0) u_i / (8 std(L))`. Learning rate 1e-4 (chosen by this library).
  *
- * Departure: none known in the rule; its code shares the products of the branches, which every optimiser here does.
+ * Differences from the source: none known in the rule. Its code shares the products of the branches, as every optimiser here does.
  *
  * Source: FZOO (arXiv 2506.09034).
  *

@@ -9,7 +9,7 @@ import { spsa } from "../estimators/spsa.ts";
 import { named, type NamedOptimiser, type NamedOptions } from "../named_optimiser.ts";
 import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 
-/** What {@linkcode kerzoo} takes besides {@linkcode NamedOptions}. */
+/** Options of {@linkcode kerzoo} besides {@linkcode NamedOptions}. */
 export const KerzooOptions = {
   smoothness: {
     doc: "order of smoothness the kernel assumes: 2, 4 or 6",
@@ -23,9 +23,10 @@ export const KerzooOptions = {
 export type KerzooOptions = NamedOptions & OptionsOf<typeof KerzooOptions>;
 
 /**
- * KerZOO: two-sided at a random radius, weighted by its kernel, see {@linkcode kernelSmoothed}. Epsilon 1e-3, learning rate 1e-6.
+ * KerZOO: two-sided at a random radius, weighted by its kernel; see {@linkcode kernelSmoothed}. Epsilon 1e-3, learning rate 1e-6.
  *
- * Departures: the paper's constant factor is part of the learning rate; one radius a direction. Of the paper only summaries were read.
+ * Differences from the source: the paper's constant factor is part of the learning rate, and each direction has one radius. Only summaries of
+ * the paper were available.
  *
  * Source: KerZOO (arXiv 2505.18886).
  *

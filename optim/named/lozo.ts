@@ -9,7 +9,7 @@ import { named, type NamedOptimiser, type NamedOptions } from "../named_optimise
 import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 import { elementwise } from "../transformations/transformation.ts";
 
-/** What {@linkcode lozo} takes besides {@linkcode NamedOptions}. */
+/** Options of {@linkcode lozo} besides {@linkcode NamedOptions}. */
 export const LozoOptions = {
   rank: { doc: "columns of the factors of a direction", whole: true, min: 1, max: 8, default: 4 },
   resample: {
@@ -24,13 +24,14 @@ export const LozoOptions = {
 export type LozoOptions = NamedOptions & OptionsOf<typeof LozoOptions>;
 
 /**
- * LOZO: two-sided along `z = u v` over the matrix of a tensor's scales, `u` (by row) fresh each step and `v` (by group of columns) kept
- * for 50; moves by `-learning rate * derivative * z / rank`. Epsilon 1e-3, learning rate 1e-7.
+ * LOZO: two-sided along `z = u v` over the matrix of a tensor's scales, with `u` (by row) drawn in each step and `v` (by group of columns) kept
+ * for 50 steps. Moves by `-learning rate * derivative * z / rank`. Epsilon 1e-3, learning rate 1e-7.
  *
- * Departures: `v` is 1 or -1 where the paper's is normal, so that z is exact (see {@linkcode LowRank}); of tensors that are not
- * quantised the factor of the rows is the kept one; there is no momentum (LOZO-M). Rank and interval are those of the released script
- * for RoBERTa; the one for OPT has rank 1 and 100 steps. The learning rate is OPT's. That script for RoBERTa has 1e-6 and does not divide by the
- * rank: in these units 4e-6, a step 40 times as long as the default here.
+ * Differences from the source: `v` is 1 or -1 instead of normal, so that z is exact (see {@linkcode LowRank}). In tensors that are not
+ * quantised, the factor of the rows is the one that is kept. There is no momentum (LOZO-M).
+ *
+ * Rank and interval are those of the released script for RoBERTa; the script for OPT uses rank 1 and 100 steps. The learning rate is that for
+ * OPT. The script for RoBERTa uses 1e-6 and does not divide by the rank, which corresponds to 4e-6 in these units, 40 times the default here.
  *
  * Source: LOZO (arXiv 2410.07698), `optsuite/LOZO`.
  *

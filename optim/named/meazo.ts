@@ -9,7 +9,7 @@ import { named, type NamedOptimiser, type NamedOptions } from "../named_optimise
 import { normaliseByRms } from "../transformations/normalise_by_rms.ts";
 import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 
-/** What {@linkcode meazo} takes besides {@linkcode NamedOptions}. */
+/** Options of {@linkcode meazo} besides {@linkcode NamedOptions}. */
 export const MeazoOptions = {
   decay: {
     doc: "decay rate of the running second moment",
@@ -23,12 +23,13 @@ export const MeazoOptions = {
 export type MeazoOptions = NamedOptions & OptionsOf<typeof MeazoOptions>;
 
 /**
- * MEAZO: the derivative over the root of its running second moment, one scalar for what Adam keeps per element; learning
- * rate 1e-4.
+ * MEAZO: divides the derivative by the root of its running second moment, a single scalar in place of Adam's moment per element. Learning rate
+ * 1e-4.
  *
- * Departures: the moment is corrected for its start, as Adam's is. Decay and learning rate are ours: of the paper only
- * summaries were read. Of several queries the moment here is the mean of the squared derivatives; the paper's is the square of their mean,
- * which is about `queries` times smaller where they differ by chance, so its steps are `sqrt(queries)` as long at the same learning rate.
+ * Differences from the source: the moment has a bias correction, as in Adam. Decay and learning rate were chosen by this library, because only
+ * summaries of the paper were available. With several queries, the moment here is the mean of the squared derivatives; in the paper it is the
+ * square of their mean. If the derivatives differ by chance, the paper's is about `queries` times smaller, so its steps are `sqrt(queries)`
+ * times as long at the same learning rate.
  *
  * Source: MEAZO (arXiv 2605.03869).
  *

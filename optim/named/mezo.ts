@@ -8,9 +8,9 @@ import { named, type NamedOptimiser } from "../named_optimiser.ts";
 import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 
 /**
- * MeZO: two-sided, absolute offsets, epsilon 1e-3, learning rate 1e-6, nothing clipped.
+ * MeZO: two-sided, absolute offsets, epsilon 1e-3, learning rate 1e-6, no clipping.
  *
- * Departures: z is a table-quantised normal, and the parameters move by an offset instead of in place.
+ * Differences from the source: z is a normal distribution with 17 levels, and offsets move instead of the parameters themselves.
  *
  * Source: arXiv 2305.17333, algorithm 1.
  *

@@ -8,11 +8,12 @@ import { named, type NamedOptimiser } from "../named_optimiser.ts";
 import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 
 /**
- * MeZO-Greedy: moves along the best of 8 candidates, see {@linkcode bestOf}; `queries` are the candidates. Epsilon 1e-3, learning
- * rate 1e-6.
+ * MeZO-Greedy: moves along the best of 8 candidates; see {@linkcode bestOf}. `queries` is the number of candidates. Epsilon 1e-3, learning rate
+ * 1e-6.
  *
- * Departures: the derivative along the best is the one-sided one that chose it, where the paper takes two more evaluations, so that a
- * step is one pass. Size of the pool and learning rate are ours: of the paper only summaries were read.
+ * Differences from the source: the derivative along the best candidate is the one-sided one by which it was chosen, where the paper takes two
+ * more evaluations; a step is therefore a single pass. The number of candidates and the learning rate were chosen by this library, because only
+ * summaries of the paper were available.
  *
  * Source: arXiv 2601.04710.
  *

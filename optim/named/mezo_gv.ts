@@ -8,7 +8,7 @@ import { contrastOf } from "../estimators/pool.ts";
 import { named, type NamedOptimiser, type NamedOptions } from "../named_optimiser.ts";
 import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 
-/** What {@linkcode mezoGv} takes besides {@linkcode NamedOptions}. */
+/** Options of {@linkcode mezoGv} besides {@linkcode NamedOptions}. */
 export const MezoGvOptions = {
   top: {
     doc: "number of candidates whose mean is the near end of the direction",
@@ -29,10 +29,10 @@ export const MezoGvOptions = {
 export type MezoGvOptions = NamedOptions & OptionsOf<typeof MezoGvOptions>;
 
 /**
- * MeZO-GV: moves along the mean of the best candidates minus the mean of all others (or of the `bottom` worst), see {@linkcode contrastOf}; `queries` are the
- * candidates, 8 by default. Epsilon 1e-3, learning rate 1e-6.
+ * MeZO-GV: moves along the mean of the best candidates minus the mean of all others (or of the `bottom` worst); see {@linkcode contrastOf}.
+ * `queries` is the number of candidates, 8 by default. Epsilon 1e-3, learning rate 1e-6.
  *
- * Departures: as of {@linkcode mezoGreedy}.
+ * Differences from the source: those of {@linkcode mezoGreedy}.
  *
  * Source: arXiv 2601.04710.
  *

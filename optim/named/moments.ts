@@ -1,8 +1,8 @@
 /**
- * What optimisers with momentum have in common: offsets instead of moving parameters in place, and two places for the past.
+ * The common part of optimisers with momentum: two ways of keeping the past.
  *
- * `state: "stored"` keeps one or two f32 values per offset on the device, as published; `state: "seeds"` keeps none and makes the directions of
- * the last `length` steps again, at a hash per offset and step. Both replay from a ledger to the same bits on every device.
+ * `state: "stored"` keeps one or two f32 values per offset on the device, as published. `state: "seeds"` keeps none and regenerates the
+ * directions of the last `length` steps, at a cost of one hash per offset and step. Both replay from a ledger to the same bits on every device.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 import { scaled } from "../transformations/schedule.ts";
 import { adam, adamw } from "../updates/adam.ts";
 
-/** What optimisers with a momentum take besides {@linkcode NamedOptions}. */
+/** Options of optimisers with momentum besides {@linkcode NamedOptions}. */
 export const MomentumOptions = {
   momentum: {
     doc: "momentum decay rate",
@@ -41,7 +41,7 @@ export const MomentumOptions = {
 /** Arguments of {@linkcode zoSgdMomentum}. */
 export type MomentumOptions = NamedOptions & OptionsOf<typeof MomentumOptions>;
 
-/** What {@linkcode zoAdam} and {@linkcode zoAdamW} take besides {@linkcode MomentumOptions}. */
+/** Options of {@linkcode zoAdam} and {@linkcode zoAdamW} besides {@linkcode MomentumOptions}. */
 export const ZoAdamOptions = {
   secondMomentum: {
     doc: "second-moment decay rate",
@@ -62,15 +62,15 @@ export const ZoAdamOptions = {
 /** Arguments of {@linkcode zoAdam} and {@linkcode zoAdamW}. */
 export type ZoAdamOptions = MomentumOptions & OptionsOf<typeof ZoAdamOptions>;
 
-/** Where momentum and Adam have their past: in values kept per offset, or in the last steps' seeds. */
+/** Where momentum and Adam keep the past: in values stored per offset, or in the seeds of the last steps. */
 export type MomentState = NonNullable<MomentumOptions["state"]>;
 
-/** Both. */
+/** All values of {@linkcode MomentState}. */
 export const momentStates: readonly MomentState[] = MomentumOptions.state.of;
 
 type Past = Completed<typeof MomentumOptions>;
 
-/** Whether the past is in seeds; refuses a length that would have no effect. */
+/** Whether the past is kept in seeds. Rejects a `length` that would have no effect. */
 export function fromSeeds(
   name: string,
   { state, length }: Pick<Past, "state" | "length">,
@@ -83,7 +83,7 @@ export function fromSeeds(
   return state === "seeds";
 }
 
-/** Adam by its options, with weight decay or without. */
+/** Adam with the given options, with or without weight decay. */
 export function adamComposition(
   name: string,
   options: Completed<typeof NamedOptions> & Past & Completed<typeof ZoAdamOptions>,

@@ -9,7 +9,7 @@ import { named, type NamedOptimiser, type NamedOptions } from "../named_optimise
 import { clipDerivative } from "../transformations/clip_derivative.ts";
 import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 
-/** What {@linkcode qzo} takes besides {@linkcode NamedOptions}. */
+/** Options of {@linkcode qzo} besides {@linkcode NamedOptions}. */
 export const QzoOptions = {
   clip: {
     doc: "threshold of the directional derivative, infinite for none",
@@ -23,12 +23,12 @@ export const QzoOptions = {
 export type QzoOptions = NamedOptions & OptionsOf<typeof QzoOptions>;
 
 /**
- * QZO with the paper's defaults: two-sided, absolute offsets, epsilon 1e-3, learning rate 1e-7, derivative clipped to
- * 100, scales not below zero.
+ * QZO with the paper's defaults: two-sided, absolute offsets, epsilon 1e-3, learning rate 1e-7, derivative clipped to 100, scales kept from
+ * going below zero.
  *
- * Departures: z is a table-quantised normal; offsets are f32 whatever the scales are stored in; and scales of formats
- * that have negative ones stay on their side of zero. The paper's learning rate suits models of billions of weights;
- * small ones need 1e-4 and more.
+ * Differences from the source: z is a normal distribution with 17 levels, offsets are f32 whatever type the scales are stored in, and scales of
+ * formats that allow negative ones stay on their side of zero. The paper's learning rate suits models with billions of weights; small models
+ * need 1e-4 and more.
  *
  * Source: arXiv 2505.13430.
  *

@@ -10,7 +10,7 @@ import { clipDerivative } from "../transformations/clip_derivative.ts";
 import { normaliseByRms } from "../transformations/normalise_by_rms.ts";
 import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 
-/** What {@linkcode qzoNormalised} takes besides {@linkcode NamedOptions}. */
+/** Options of {@linkcode qzoNormalised} besides {@linkcode NamedOptions}. */
 export const QzoNormalisedOptions = {
   decay: {
     doc: "decay rate of the running second moment",
@@ -31,13 +31,12 @@ export const QzoNormalisedOptions = {
 export type QzoNormalisedOptions = NamedOptions & OptionsOf<typeof QzoNormalisedOptions>;
 
 /**
- * QZO for models of any size: relative offsets, epsilon 0.02, and the derivative divided by its running root mean
- * square instead of clipped, learning rate 8e-3.
+ * QZO for models of any size: relative offsets, epsilon 0.02, and the derivative divided by its running root mean square instead of being
+ * clipped. Learning rate 8e-3.
  *
- * Departs from the paper in the form, the scales of epsilon and learning rate, and in normalising (MEAZO, arXiv
- * 2605.03869) where the paper clips: what a learning rate means no longer depends on the size of the derivatives, which
- * differ by orders of magnitude between models and tasks. The normalised value is clipped at 3 root mean squares, so that one
- * spike moves little.
+ * Differences from the paper: the form, the magnitudes of epsilon and learning rate, and normalisation (MEAZO, arXiv 2605.03869) instead of
+ * clipping. The meaning of a learning rate therefore no longer depends on the magnitude of the derivatives, which differs by orders of magnitude
+ * between models and tasks. The normalised value is clipped at 3 root mean squares, so that a single spike has little effect.
  *
  * @example No learning rate to find
  * ```ts

@@ -12,7 +12,7 @@ import { scaleByCurvature } from "../transformations/scale_by_curvature.ts";
 import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 import { linear } from "../transformations/schedule.ts";
 
-/** What {@linkcode qzoPlus} takes besides {@linkcode NamedOptions}. */
+/** Options of {@linkcode qzoPlus} besides {@linkcode NamedOptions}. */
 export const QzoPlusOptions = {
   gainPower: {
     doc: "directions are scaled by a tensor's slope to this power; 0 treats all tensors alike",
@@ -40,22 +40,26 @@ export const QzoPlusOptions = {
 export type QzoPlusOptions = NamedOptions & OptionsOf<typeof QzoPlusOptions>;
 
 /**
- * QZO+: relative offsets, one a row; 8 one-sided branches around a remembered baseline, and one unperturbed; steps scaled by the
- * curvature that they see. Epsilon 0.04, learning rate 0.5, falling to 0 over `steps`: a constant one ends wherever the last batches push it.
+ * QZO+: relative offsets, one per row; 8 one-sided branches around a running baseline, and one unperturbed branch; steps scaled by the measured
+ * curvature. Epsilon 0.04, learning rate 0.5, falling to 0 over `steps`, because with a constant rate the result depends on the last batches.
  *
- * What differs from {@linkcode qzo} and why: an offset a row instead of a block, as a step finds its way among fewer of them sooner;
- * nearly every forward is a direction, so there are almost twice as many at equal forwards, with next to no variance added by the
- * baseline (see {@linkcode centreByRunningMean}); relative offsets do not depend on the size of scales; and the learning rate is a share of
- * the step that the curvature allows (see {@linkcode scaleByCurvature}), so it need not be tuned to a model, a task or a number of
- * queries; no step is longer than twice what its branches looked at (`largest` times the learning rate); and a step longer than usual is
- * shortened, as its batch is why (see {@linkcode limitToRms}). What it costs: activations of 9 branches
- * instead of 2, or passes over the weights where memory is short.
+ * Differences from {@linkcode qzo}, with reasons:
+ * - One offset per row instead of per block: with fewer offsets, a step finds its way sooner.
+ * - Nearly every forward pass is a direction, so there are almost twice as many with the same number of forward passes, and the baseline adds
+ *   very little variance (see {@linkcode centreByRunningMean}).
+ * - Relative offsets do not depend on the magnitude of scales.
+ * - The learning rate is a fraction of the step that the curvature allows (see {@linkcode scaleByCurvature}), so it need not be tuned to a
+ *   model, a task or a number of queries.
+ * - No step is longer than twice the distance of its branches (`largest` times the learning rate).
+ * - A step that is longer than usual is shortened, because its batch is the cause (see {@linkcode limitToRms}).
  *
- * `gainPower: 0.5` makes directions larger in tensors along which the loss is steep (see {@linkcode gainsOf}), for two forwards a tensor before
- * the first step; in runs of a few hundred forwards it costs more than it brings. A {@linkcode Session} takes gains from its tensors.
- * `form: "absolute"` has an offset a block.
+ * The cost is the activations of 9 branches instead of 2, or several passes over the weights if memory is short.
  *
- * Source: this library's measurements (`bench/results/`); the parts' sources stand with the parts.
+ * `gainPower: 0.5` makes directions larger in tensors to which the loss is sensitive (see {@linkcode gainsOf}), for two forward passes per
+ * tensor before the first step; in runs of a few hundred forward passes it costs more than it gains. A {@linkcode Session} takes gains from its
+ * tensors. `form: "absolute"` has one offset per block.
+ *
+ * Source: this library's measurements (`bench/results/`). The components name their own sources.
  *
  * @example 9 forwards, 8 directions
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * Sparse-MeZO: descent along the small values alone.
+ * Sparse-MeZO: descent in the small values alone.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { spsa } from "../estimators/spsa.ts";
 import { named, type NamedOptimiser, type NamedOptions } from "../named_optimiser.ts";
 import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 
-/** What {@linkcode sparseMezo} takes besides {@linkcode NamedOptions}. */
+/** Options of {@linkcode sparseMezo} besides {@linkcode NamedOptions}. */
 export const SparseMezoOptions = {
   sparsity: {
     doc: "fraction of offsets that are never trained",
@@ -39,11 +39,12 @@ export const SparseMezoOptions = {
 export type SparseMezoOptions = NamedOptions & OptionsOf<typeof SparseMezoOptions>;
 
 /**
- * Sparse-MeZO: only offsets whose base is small are perturbed and moved. Two-sided, epsilon 1e-3, learning rate 1e-6.
+ * Sparse-MeZO: only offsets with a small base value are perturbed and moved. Two-sided, epsilon 1e-3, learning rate 1e-6.
  *
- * Departures: magnitudes are those of what is trained, the scales (of several under one offset the mean), not of weights; the share is
- * met to the element, by tensor; the mask is that of the base for the whole run, where the paper's follows the weights as they move:
- * `resample` does so every so many steps, at the price of an offset's last bit. Learning rate and share are ours: of the paper only summaries were read.
+ * Differences from the source: magnitudes are those of what is trained, the scales (their mean, if several share an offset), rather than of
+ * weights. The fraction is met exactly in each tensor. The mask is that of the base for the whole run, while the paper's follows the weights as
+ * they move; `resample` does the same at intervals, at the cost of the last bit of an offset. Learning rate and fraction were chosen by this
+ * library, because only summaries of the paper were available.
  *
  * Source: Sparse-MeZO (arXiv 2402.15751).
  *

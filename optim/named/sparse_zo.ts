@@ -9,7 +9,7 @@ import { named, type NamedOptimiser, type NamedOptions } from "../named_optimise
 import { releasedDensity } from "../preparations/sparsity.ts";
 import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 
-/** What {@linkcode sparseZo} takes besides {@linkcode NamedOptions}. */
+/** Options of {@linkcode sparseZo} besides {@linkcode NamedOptions}. */
 export const SparseZoOptions = {
   sparsity: {
     doc: "fraction of elements a step leaves unchanged",
@@ -45,12 +45,13 @@ export const SparseZoOptions = {
 export type SparseZoOptions = NamedOptions & OptionsOf<typeof SparseZoOptions>;
 
 /**
- * Sparse ZO-SGD: a random mask over directions, drawn anew every so many steps; learning rate 1e-6. The mask follows from seed, tensor
- * and element, so that it costs no memory.
+ * Sparse ZO-SGD: a random mask over directions, redrawn at intervals. Learning rate 1e-6. The mask follows from seed, tensor and element, so it
+ * takes no memory.
  *
- * Departures: the share that is asked for is the share left alone. ZO-Bench's code compares normal numbers with it, which
- * leaves alone its normal distribution function; `asReleased` does so too. Shares by magnitude (its "global") are
- * those of the base, and `asReleased` changes their sum. For elements by magnitude see {@linkcode sparseMezo}.
+ * Differences from the source: the requested sparsity is the fraction of elements left unchanged. ZO-Bench's code compares normal random numbers
+ * with it, so the fraction left unchanged is the normal distribution function of the sparsity; `asReleased` does the same. Fractions by
+ * magnitude (its "global") are those of the base, and `asReleased` changes their total. For elements selected by magnitude, see {@linkcode
+ * sparseMezo}.
  *
  * Source: ZO-Bench (arXiv 2402.11592), sparsity-induced perturbation.
  *

@@ -8,8 +8,8 @@ import { named, type NamedOptimiser } from "../named_optimiser.ts";
 import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 
 /**
- * Stay, forward or back by epsilon, 1e-3, whichever loss is lowest: never moves to a point that it saw to be worse. A schedule
- * (1 by default) shortens the step. One direction a step.
+ * Stays, or moves forward or back by epsilon (1e-3), to the point with the lowest loss. It never moves to a point that it found to be worse. A
+ * schedule (default 1) shortens the step. One direction per step.
  *
  * Source: the stochastic three-point method (arXiv 1902.03591).
  *

@@ -9,9 +9,9 @@ import { adamComposition, MomentumOptions, ZoAdamOptions } from "./moments.ts";
 /**
  * ZO-Adam: momenta 0.9 and 0.999, learning rate 1e-5; two f32 per offset.
  *
- * Departures: none known in the rule. With `state: "seeds"` (see {@linkcode adamFromSeeds}) directions are Rademacher, of which one
- * a step makes it Adam exactly up to the cut of the momentum after `length` steps; several, or normal ones, share one second
- * moment; and weight decay is in portions (see {@linkcode decayOffsets}).
+ * Differences from the source: none known in the rule. With `state: "seeds"` (see {@linkcode adamFromSeeds}), directions are Rademacher. With
+ * one direction per step, it is then exactly Adam except that the momentum is cut off after `length` steps. Several directions, or normal ones,
+ * share a single second moment. Weight decay is applied in portions (see {@linkcode decayOffsets}).
  *
  * Source: ZO-Bench (arXiv 2402.11592), `--trainer zo_adam`; MeZO (arXiv 2305.17333, appendix B.2).
  *

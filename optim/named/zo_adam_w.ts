@@ -7,7 +7,7 @@ import { named, type NamedOptimiser } from "../named_optimiser.ts";
 import { adamComposition, MomentumOptions, ZoAdamOptions } from "./moments.ts";
 
 /**
- * {@linkcode zoAdam} with AdamW's decoupled weight decay, 0.01, towards the base.
+ * {@linkcode zoAdam} with AdamW's decoupled weight decay of 0.01, towards the base.
  *
  * Source: Loshchilov and Hutter (arXiv 1711.05101), on zeroth-order gradients.
  *

@@ -9,9 +9,9 @@ import { residualFeedback } from "../transformations/residual_feedback.ts";
 import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 
 /**
- * One forward a step: the loss at a perturbed point against the last step's. Learning rate 1e-7.
+ * One forward pass per step: compares the loss at a perturbed point with that of the previous step. Learning rate 1e-7.
  *
- * Source: residual feedback (arXiv 2006.10820); MeZO (arXiv 2305.17333, appendix B.5) found it worse at equal forwards.
+ * Source: residual feedback (arXiv 2006.10820). MeZO (arXiv 2305.17333, appendix B.5) found it worse with the same number of forward passes.
  *
  * @example One branch
  * ```ts

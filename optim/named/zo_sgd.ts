@@ -8,12 +8,12 @@ import { named, type NamedOptimiser } from "../named_optimiser.ts";
 import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 
 /**
- * ZO-SGD: two-sided, epsilon 1e-3, learning rate 1e-6; {@linkcode mezo} by the name that ZO-Bench gives it.
+ * ZO-SGD: two-sided, epsilon 1e-3, learning rate 1e-6. This is {@linkcode mezo} under the name used by ZO-Bench.
  *
- * Departure: with several queries their mean is never stored.
+ * Differences from the source: with several queries, their mean is never stored.
  *
- * Source: Zhang et al., "Revisiting zeroth-order optimization for memory-efficient LLM fine-tuning" (arXiv 2402.11592),
- * `ZO-Bench/ZO-LLM`, `--trainer zo_sgd`.
+ * Source: Zhang et al., "Revisiting zeroth-order optimization for memory-efficient LLM fine-tuning" (arXiv 2402.11592), `ZO-Bench/ZO-LLM`,
+ * `--trainer zo_sgd`.
  *
  * @example Four directions a step
  * ```ts

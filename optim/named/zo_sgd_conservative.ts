@@ -9,11 +9,11 @@ import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 import { acceptBest } from "../updates/accept.ts";
 
 /**
- * ZO-SGD-Cons: after each estimate the lowest of staying, the step and its opposite, on the same batch; five forwards in two passes.
- * Learning rate 1e-6. {@linkcode threePointDescent} is its like with three forwards in one pass.
+ * ZO-SGD-Cons: after each estimate, takes the best of staying, the step and the opposite step, on the same batch; five forward passes in two
+ * passes over the weights. Learning rate 1e-6. {@linkcode threePointDescent} is similar, with three forward passes in one pass.
  *
- * Departures: the step is plain, as in the paper; ZO-Bench's code steps with AdamW by mistake, so that its three points are not
- * the rule's.
+ * Differences from the source: the step is plain, as in the paper. ZO-Bench's code mistakenly steps with AdamW, so its three points are not
+ * those of the rule.
  *
  * Source: ZO-Bench (arXiv 2402.11592), `--trainer zo_conserv`.
  *

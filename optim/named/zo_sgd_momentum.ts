@@ -13,10 +13,10 @@ import { fromSeeds, MomentumOptions } from "./moments.ts";
 /**
  * ZO-SGD-MMT: momentum 0.9, learning rate 1e-6; one f32 per offset.
  *
- * Departures: none known in the rule. With `state: "seeds"` momentum ends after
- * `length` steps, 3 % of its weight.
+ * Differences from the source: none known in the rule. With `state: "seeds"`, momentum is cut off after `length` steps, where 3 % of its weight
+ * remains.
  *
- * Source: ZO-Bench (arXiv 2402.11592), `momentum 0.9`; recomputed as MeZO (arXiv 2305.17333, appendix B.2) proposes.
+ * Source: ZO-Bench (arXiv 2402.11592), `momentum 0.9`; recomputed from seeds as proposed by MeZO (arXiv 2305.17333, appendix B.2).
  *
  * @example One value per offset, or 32 directions a step
  * ```ts

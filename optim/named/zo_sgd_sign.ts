@@ -10,7 +10,7 @@ import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 import { signDerivative } from "../transformations/sign_derivative.ts";
 import { signOfElement } from "../updates/sign_of_element.ts";
 
-/** What {@linkcode zoSgdSign} takes besides {@linkcode NamedOptions}. */
+/** Options of {@linkcode zoSgdSign} besides {@linkcode NamedOptions}. */
 export const ZoSgdSignOptions = {
   asReleased: {
     doc: "move by sign(d) z, as ZO-Bench's released code does",
@@ -22,11 +22,11 @@ export const ZoSgdSignOptions = {
 export type ZoSgdSignOptions = NamedOptions & OptionsOf<typeof ZoSgdSignOptions>;
 
 /**
- * ZO-SGD-Sign: every element moves by the learning rate, 1e-6, against the sign of its estimate.
+ * ZO-SGD-Sign: every element moves by the learning rate, 1e-6, against the sign of its gradient estimate.
  *
- * Departures: directions are Rademacher, so that no element of z is 0. ZO-Bench's code has `sign(d) z` with normal z, which is no
- * sign of the element (`asReleased` with `distribution: "normal"` does that), and its sweep leaves the step to AdamW by mistake;
- * here it is plain.
+ * Differences from the source: directions are Rademacher, so that no element of z is 0. ZO-Bench's code uses `sign(d) z` with normal z, which is
+ * not the sign of the element (`asReleased` with `distribution: "normal"` does the same). Its sweep also mistakenly leaves the step to AdamW;
+ * here the step is plain.
  *
  * Source: Liu, Chen, Chen, Hong, "signSGD via zeroth-order oracle" (ICLR 2019); ZO-Bench (arXiv 2402.11592).
  *

@@ -1,23 +1,23 @@
 /**
- * How offsets say that a mask by magnitude leaves them alone: by what they hold, so that it costs no memory.
+ * How offsets that a mask by magnitude excludes are marked: by their value, so that the mask takes no memory.
  *
  * @module
  */
 
 /**
- * What an offset holds that is frozen for a whole run: 2^-120. Offsets that move are multiples of 2^-116 (coefficients below 2^-100
- * become 0 and have 16 bits, z is a multiple of a half; so it is with products of update rules), so none comes here; and what it is
- * added to stays what it is. Who perturbs or moves an offset leaves it alone.
+ * The value of an offset that is frozen for a whole run: 2^-120. Offsets that move are multiples of 2^-116 (coefficients below 2^-100 become 0
+ * and have 16 bits, and z is a multiple of one half; the same holds for products in update rules), so they never reach this value. Adding it to
+ * a base value does not change the base. Code that perturbs or moves offsets must skip it.
  */
 export const frozenOffset: number = 2 ** -120;
 
 /**
- * How frozen offsets are told from others. `"value"`: they hold {@linkcode frozenOffset}. `"bit"`, where masks are drawn again, so
- * that offsets are frozen that have moved: as integers their bits are odd, those of all others even.
+ * How frozen offsets are recognised. `"value"`: by the value {@linkcode frozenOffset}. `"bit"`, if masks are redrawn, so that offsets may be
+ * frozen after they have moved: the integers that represent them are odd, and those of all others even.
  */
 export type FrozenBy = "value" | "bit";
 
-/** How the frozen offsets of a plan are told; `"value"` where there are none. */
+/** How the frozen offsets of a plan are recognised; `"value"` if there are none. */
 export function frozenBy(
   { magnitude }: { readonly magnitude?: { readonly keep?: number } },
 ): FrozenBy {
@@ -28,7 +28,7 @@ function bitsOf(offsets: Float32Array): Uint32Array {
   return new Uint32Array(offsets.buffer, offsets.byteOffset, offsets.length);
 }
 
-/** Marks frozen offsets with 1, the others with 0. */
+/** Sets the marks of frozen offsets to 1, those of others to 0. */
 export function markFrozen(by: FrozenBy, offsets: Float32Array, marks: Uint8Array): void {
   const bits = bitsOf(offsets);
   for (let i = 0; i < bits.length; i++) {
@@ -36,7 +36,7 @@ export function markFrozen(by: FrozenBy, offsets: Float32Array, marks: Uint8Arra
   }
 }
 
-/** Rounds offsets that are not marked to even bits; halfway, as all odd ones are, to those that a further halving leaves even. */
+/** Rounds offsets that are not marked to even bits. All odd ones are halfway between; they are rounded to numbers that stay even if halved. */
 export function evenOut(offsets: Float32Array, marks: Uint8Array): void {
   const bits = bitsOf(offsets);
   for (let i = 0; i < bits.length; i++) {
@@ -44,7 +44,7 @@ export function evenOut(offsets: Float32Array, marks: Uint8Array): void {
   }
 }
 
-/** Freezes offsets with even bits where `trained` is 0, to the number next to theirs towards zero: no sign and no bound is crossed. */
+/** Freezes offsets with even bits where `trained` is 0, by replacing them with the next number towards zero. This crosses no sign and no limit. */
 export function freeze(offsets: Float32Array, trained: Uint8Array): void {
   const bits = bitsOf(offsets);
   for (let i = 0; i < bits.length; i++) {
@@ -54,7 +54,7 @@ export function freeze(offsets: Float32Array, trained: Uint8Array): void {
   }
 }
 
-/** Undoes {@linkcode freeze}, to the bit. */
+/** The inverse of {@linkcode freeze}, exact to the bit. */
 export function thaw(offsets: Float32Array): void {
   const bits = bitsOf(offsets);
   for (let i = 0; i < bits.length; i++) {
@@ -63,7 +63,7 @@ export function thaw(offsets: Float32Array): void {
   }
 }
 
-/** What an offset is worth: nothing if it was frozen and has never moved. */
+/** The value of an offset for evaluation: 0 if it was frozen and has never moved. */
 export function trainedOffset(offset: number): number {
   return Math.abs(offset) <= frozenOffset ? 0 : offset;
 }

@@ -1,5 +1,5 @@
 /**
- * How large z is in each tensor: a power of two, found before the first step from how steep the loss is along it.
+ * Gains: the magnitude of z in each tensor is a power of two, determined before the first step from the sensitivity of the loss to the tensor.
  *
  * @module
  */
@@ -8,23 +8,23 @@ import { assertOptions } from "../options.ts";
 import { largestGain } from "../directions/noise.ts";
 import type { PreparationKind } from "./preparation.ts";
 
-/** Directions that are larger where the loss is steeper. */
+/** Directions that are larger in tensors to which the loss is more sensitive. */
 export interface Gains {
-  /** The size of z in a tensor is the length of its gradient to this power, 0 to 1; 0.5 by default. */
+  /** The magnitude of z in a tensor is the norm of its gradient to this power, from 0 to 1. Default 0.5. */
   readonly power?: number;
-  /** Directions looked along in each tensor before the first step, 1 to 16; 2 by default. */
+  /** Number of directions evaluated in each tensor before the first step, 1 to 16. Default 2. */
   readonly queries?: number;
-  /** How far these look, in units of the offset; 0.02 by default. */
+  /** Distance of these evaluations, in units of the offset. Default 0.02. */
   readonly epsilon?: number;
 }
 
-/** Gains with nothing left open. */
+/** Gains with defaults filled in. */
 export type CompleteGains = Required<Gains>;
 
 /**
- * Gains with nothing left open.
+ * Fills in the defaults of gains.
  *
- * @throws RangeError for an argument out of range.
+ * @throws {RangeError} for an argument out of range.
  */
 export function completeGains(options: Gains): CompleteGains {
   assertOptions("make gains", options, { power: "any", queries: "any", epsilon: "any" });
@@ -38,22 +38,22 @@ export function completeGains(options: Gains): CompleteGains {
   };
 }
 
-/** The weakest tensor counts as this share of the mean slope at least, so that none stands still for one chance look. */
+/** The least sensitivity that a tensor is assigned, as a fraction of the mean, so that no tensor stands still because of one unlucky measurement. */
 const leastShare = 2 ** -8;
 
 /**
- * The gains of tensors: z is multiplied by 2 to that power, at most {@linkcode largestGain} either way.
+ * The gains of tensors: z is multiplied by 2 to this power, at most {@linkcode largestGain} in either direction.
  *
- * A step of length r along a random direction lowers a loss with slope g and curvature H by `r |g|` at first and raises it by
- * `r^2 tr(H) / 2`. Where tensors differ in `|g|^2 / tr(H)`, what all can gain together grows with the share of z that lies in steep
- * ones. Curvature differs less than slopes do and is harder to see, so that slopes alone decide. A power below 1 is for slopes
- * that are known from a few looks, and that change. The sum of squares of z over all offsets stays what it is without gains, up to rounding
- * to powers of two, which keeps products with coefficients exact.
+ * A step of length r along a random direction changes a loss with gradient g and Hessian H by `-r |g|` to first order and by `r^2 tr(H) / 2` to
+ * second order. If tensors differ in `|g|^2 / tr(H)`, the total decrease grows with the fraction of z in tensors with large gradients. Curvature
+ * differs less than gradients do and is harder to measure, so only the gradients are used. A power below 1 is appropriate for gradients that are
+ * estimated from few evaluations and that change. The sum of squares of z over all offsets is the same as without gains, up to rounding to
+ * powers of two, which keeps products with coefficients exact.
  *
  * Source: this library; the balance is that of importance sampling in coordinate descent.
  *
- * @param squares the mean square of the derivatives along directions in each tensor alone.
- * @param counts the offsets of each.
+ * @param squares The mean square of the derivatives along directions in each tensor alone.
+ * @param counts The number of offsets of each tensor.
  *
  * @example Four times as steep, twice as large
  * ```ts
@@ -87,7 +87,7 @@ export function gainsOf(
   );
 }
 
-/** Gains. */
+/** The preparation of gains. */
 export const gains: PreparationKind<Gains, CompleteGains> = {
   name: "gains",
   complete: completeGains,

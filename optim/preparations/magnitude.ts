@@ -1,5 +1,5 @@
 /**
- * Masks by magnitude: offsets of small, or of large, base values alone are trained.
+ * Masks by magnitude: only offsets with small, or with large, base values are trained.
  *
  * @module
  */
@@ -12,37 +12,41 @@ import type { MaskedTensor, PreparationKind } from "./preparation.ts";
 
 export type { MaskedTensor } from "./preparation.ts";
 
-/** Which offsets are trained: those of base values that are small, or large. What is left out is frozen, for the whole run or for a while. */
+/** Which offsets are trained: those with small or with large base values. All others are frozen, for the whole run or until the next redraw. */
 export interface Magnitude {
-  /** Share of the offsets that are trained, above 0 to 1; met to the element. */
+  /** Fraction of the offsets that are trained, greater than 0 and at most 1, met exactly. */
   readonly density: number;
-  /** Which end of the magnitudes is trained; `"small"` by default. */
+  /** Which end of the magnitudes is trained. Default `"small"`. */
   readonly take?: "small" | "large" | undefined;
-  /** Whether every tensor keeps that share of its own, or all together; `"tensor"` by default. */
+  /** Whether the fraction applies to every tensor separately or to all together. Default `"tensor"`. */
   readonly budget?: "tensor" | "global" | undefined;
-  /** Steps until it is decided anew, by the values as training has moved them; never by default. */
+  /** Number of steps after which the mask is redrawn by the values that training has reached. Default: never. */
   readonly keep?: number | undefined;
 }
 
-/** Ends of the magnitudes. */
+/** Both ends of the magnitudes. */
 export const magnitudeEnds: readonly ["small", "large"] = ["small", "large"];
 
-/** What a share can be of. */
+/** What a fraction can apply to. */
 export const magnitudeBudgets: readonly ["tensor", "global"] = ["tensor", "global"];
 
-/** A complete {@linkcode Magnitude}. */
+/** {@linkcode Magnitude} with defaults filled in. */
 export interface CompleteMagnitude {
-  /** Share of the offsets that are trained. */
+  /** Fraction of the offsets that are trained. */
   readonly density: number;
   /** Which end of the magnitudes is trained. */
   readonly take: "small" | "large";
-  /** What the share is of. */
+  /** What the fraction applies to. */
   readonly budget: "tensor" | "global";
-  /** Steps until it is decided anew; absent if never. */
+  /** Number of steps between redraws. Absent if never. */
   readonly keep?: number;
 }
 
-/** The same with nothing left open; throws a RangeError for what is not as said. */
+/**
+ * Fills in the defaults of a mask by magnitude.
+ *
+ * @throws {RangeError} for a value out of range.
+ */
 export function completeMagnitude(options: Magnitude): CompleteMagnitude {
   assertOptions("make a mask by magnitude", options, {
     density: "any",
@@ -72,7 +76,7 @@ export function completeMagnitude(options: Magnitude): CompleteMagnitude {
   };
 }
 
-/** Numbers that are not negative in the order of their bits; NaN stands for what is not there. */
+/** Orders non-negative numbers by their bits. NaN marks padding. */
 class Order {
   readonly #parts: readonly Float32Array[];
   readonly #flip: number;
@@ -82,7 +86,7 @@ class Order {
     this.#flip = take === "small" ? 0 : 0x7fffffff;
   }
 
-  /** Calls with the key of every number, its part and place. */
+  /** Calls `visit` with the key of every number, its part and its index. */
   each(visit: (key: number, part: number, index: number) => void): void {
     this.#parts.forEach((values, part) => {
       const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
@@ -94,10 +98,10 @@ class Order {
   }
 }
 
-/** Numbers that are sooner sorted than counted by their keys. */
+/** Number of values below which sorting is faster than counting by keys. */
 const FEW = 4096;
 
-/** The key of the number of a rank, from 1, and how many of those with that key come up to it. */
+/** The key of the number with a given rank (from 1), and how many numbers with that key are needed to reach the rank. */
 interface Ranked {
   readonly key: number;
   readonly equals: number;
@@ -137,7 +141,7 @@ function rankedBySorting(order: Order, density: number): Ranked | undefined {
   return { key, equals: rank - sorted.indexOf(key) };
 }
 
-/** Marks the first `share` of all numbers of `parts` in order; of equal ones those that come first. */
+/** Marks the first `share` of all numbers in `parts` by order. Of equal numbers, the earlier ones are marked. */
 function markFirst(
   parts: readonly Float32Array[],
   { density, take }: CompleteMagnitude,
@@ -154,9 +158,9 @@ function markFirst(
 }
 
 /**
- * The share of each tensor, in 65536ths, when `density` of all values are kept, the largest.
+ * The fraction of each tensor, in units of 1/65536, if the largest `density` of all values are kept.
  *
- * @param magnitudes as of {@linkcode magnitudeMask}.
+ * @param magnitudes As for {@linkcode magnitudeMask}.
  *
  * @example Three of four large values are in the second tensor
  * ```ts
@@ -177,9 +181,9 @@ export function magnitudeShares(density: number, magnitudes: readonly Float32Arr
 }
 
 /**
- * Which elements a mask by magnitude leaves: 1 for those trained, 0 for others, by tensor.
+ * The elements that a mask by magnitude keeps, by tensor: 1 for trained, 0 for others.
  *
- * @param magnitudes by tensor, signs ignored; NaN for what only pads, which is not counted and not trained.
+ * @param magnitudes Values by tensor. Signs are ignored. NaN marks padding, which is neither counted nor trained.
  *
  * @example The smaller half of each tensor, and of both together
  * ```ts
@@ -205,10 +209,10 @@ export function magnitudeMask(
 }
 
 /**
- * Freezes all offsets that a mask leaves out; doing so again changes nothing. A mask that is decided once goes by the bases, one that is
- * decided anew by what offsets have made of them, and thaws what the mask before it left out.
+ * Freezes all offsets that a mask excludes; repeating it changes nothing. A mask that is drawn once uses the base values. A mask that is redrawn
+ * uses the current tuned values, and unfreezes what the previous mask excluded.
  *
- * @throws RangeError when an offset has moved that a mask for the whole run leaves out.
+ * @throws {RangeError} when an offset that is excluded for the whole run has already moved.
  *
  * @example An offset has made a small value large, and a large one small
  * ```ts
@@ -244,7 +248,7 @@ export function drawMask(magnitude: Magnitude, tensors: readonly MaskedTensor[])
   });
 }
 
-/** Masks by magnitude. */
+/** The preparation of masks by magnitude. */
 export const magnitude: PreparationKind<Magnitude, CompleteMagnitude> = {
   name: "magnitude",
   complete: completeMagnitude,

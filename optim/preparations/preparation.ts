@@ -1,93 +1,100 @@
 /**
- * Preparations: what is looked at before steps, and what follows for tensors or offsets.
+ * Preparations: measurements before steps, and the facts or changes of offsets that result from them.
  *
  * @module
  */
 import type { Trainable } from "../trainable.ts";
 
-/** Facts of a tensor that preparations find; a ledger keeps them, nothing looks for them again. */
+/** The facts about a tensor that preparations find. They are stored in ledgers and never measured again. */
 export type FoundFact = "share" | "gain";
 
-/** Facts that were found of a tensor. */
+/** The facts found for a tensor. */
 export type FoundFacts = Pick<Trainable, FoundFact>;
 
-/** How the steepness of a loss is looked at: along so many directions in each tensor alone, so far. */
+/** How the sensitivity of a loss is measured: the number of directions in each tensor separately, and their distance. */
 export interface SlopeLooks {
-  /** Directions in each tensor. */
+  /** Number of directions in each tensor. */
   readonly queries: number;
-  /** How far, in units of the offset. */
+  /** Distance in units of the offset. */
   readonly epsilon: number;
 }
 
 /** A tensor whose offsets a preparation changes. */
 export interface MaskedTensor extends Pick<Trainable, "name" | "form"> {
-  /** What each offset tunes, NaN where it only pads: a value, or the mean size of several. */
+  /** The value that each offset tunes (the mean magnitude of several); NaN for padding. */
   readonly bases: Float32Array;
-  /** The offsets, changed in place. */
+  /** The offsets, to be changed in place. */
   readonly offsets: Float32Array;
 }
 
-/** A preparation that finds a fact of each tensor from what its offsets tune, before the first step. */
+/** A preparation that derives a fact about each tensor from the values its offsets tune, before the first step. */
 export interface BasesPreparation {
-  /** What errors call it. */
+  /** Name for errors. */
   readonly name: string;
-  /** What it looks at. */
+  /** What it examines. */
   readonly looks: "bases";
-  /** What it finds. */
+  /** The fact that it finds. */
   readonly fact: FoundFact;
-  /** The fact of each tensor, from what each of its offsets tunes (NaN where it only pads). */
+  /** Returns the fact of each tensor, given the value that each of its offsets tunes (NaN for padding). */
   find(bases: readonly Float32Array[]): readonly number[];
 }
 
-/** A preparation that finds a fact of each tensor from how steep the loss is along it, before the first step. */
+/** A preparation that derives a fact about each tensor from the sensitivity of the loss to it, before the first step. */
 export interface SlopesPreparation {
-  /** What errors call it. */
+  /** Name for errors. */
   readonly name: string;
-  /** What it looks at. */
+  /** What it examines. */
   readonly looks: "slopes";
-  /** How. */
+  /** How the sensitivity is measured. */
   readonly slopes: SlopeLooks;
-  /** What it finds. */
+  /** The fact that it finds. */
   readonly fact: FoundFact;
-  /** The fact of each tensor, from the mean square of the derivatives in it and its number of offsets. */
+  /** Returns the fact of each tensor, given the mean square of the derivatives in it and its number of offsets. */
   find(squares: readonly number[], counts: readonly number[]): readonly number[];
 }
 
-/** A preparation that changes offsets: before the first step, and anew where it says so. */
+/** A preparation that changes offsets, before the first step and at intervals if requested. */
 export interface OffsetsPreparation {
-  /** What errors call it. */
+  /** Name for errors. */
   readonly name: string;
-  /** What it looks at. */
+  /** What it examines. */
   readonly looks: "offsets";
-  /** Done before each step that is a multiple of this; absent: before the first of a run, and doing it again changes nothing. */
+  /**
+   * Interval: it is done before each step that is a multiple of this. If absent, it is done before the first step of a run, and repeating it
+   * changes nothing.
+   */
   readonly every?: number;
   /** Changes offsets in place. */
   change(tensors: readonly MaskedTensor[]): void;
 }
 
-/** What is looked at before steps. Pure: who executes steps looks, where the data lie. */
+/** A preparation, without side effects itself: the executor of steps performs the measurements, because it has the data. */
 export type Preparation = BasesPreparation | SlopesPreparation | OffsetsPreparation;
 
-/** A kind of preparation that a plan may have: one file here, and one entry in the table of {@linkcode preparations}. */
+/** A kind of preparation that a plan can have. To add one, write a file here and add an entry to the table {@linkcode preparations}. */
 export interface PreparationKind<Options extends object, Complete extends object> {
-  /** As plans, options and ledgers name it. */
+  /** Name in plans, options and ledgers. */
   readonly name: string;
-  /** The options with nothing left open; throws a RangeError for what is out of range. */
+  /**
+   * Fills in the defaults of the options.
+   *
+   * @throws {RangeError} for a value out of range.
+   */
   complete(options: Options): Complete;
-  /** What is to be done for them. */
+  /** The preparation to perform for these options. */
   prepare(options: Complete): Preparation;
 }
 
-/** Who looks for facts: where the base and the losses are. */
+/** Performs measurements, with access to the base model and to losses. */
 export interface Looker<Tensor> {
-  /** What each offset of a tensor tunes, NaN where it only pads. */
+  /** Returns the value that each offset of a tensor tunes; NaN for padding. */
   bases(tensor: Tensor): Promise<Float32Array>;
-  /** The mean square of the derivatives along directions in each tensor alone. */
+  /** Returns the mean square of the derivatives along directions in each tensor separately. */
   slopes(looks: SlopeLooks, tensors: readonly Tensor[]): Promise<readonly number[]>;
 }
 
 /**
- * The same tensors with the facts that `preparations` find of them.
+ * The same tensors with the facts that `preparations` find.
  *
  * @example The shares of a mask: three of four large values are in the second tensor
  * ```ts
@@ -119,7 +126,7 @@ export async function findFacts<Tensor extends { readonly count: number }>(
   return [...known];
 }
 
-/** One after the other: each may read a large tensor back. */
+/** Runs one after another, because each may read back a large tensor. */
 async function inTurn<One, Result>(
   list: readonly One[],
   make: (one: One) => Promise<Result>,
@@ -129,14 +136,15 @@ async function inTurn<One, Result>(
   return made;
 }
 
-/** What a tensor with a fact has, in errors. */
+/** What a tensor with a fact is said to have, in errors. */
 export const factNames: Readonly<Record<FoundFact, string>> = {
   share: "share of the mask",
   gain: "gain",
 };
 
 /**
- * The first tensor that lacks a fact which `preparations` find, or has one that they do not: what was found for another optimiser.
+ * The first tensor that lacks a fact which `preparations` find, or that has a fact which they do not find because it belongs to another
+ * optimiser.
  */
 export function wrongFact<Tensor extends FoundFacts>(
   preparations: readonly Preparation[],
@@ -150,7 +158,7 @@ export function wrongFact<Tensor extends FoundFacts>(
   return undefined;
 }
 
-/** The facts that were found of a tensor, alone. */
+/** Only the facts that were found for a tensor. */
 export function foundFacts({ share, gain }: FoundFacts = {}): FoundFacts {
   return {
     ...(share === undefined ? {} : { share }),
@@ -158,17 +166,17 @@ export function foundFacts({ share, gain }: FoundFacts = {}): FoundFacts {
   };
 }
 
-/** Steps over which nothing is prepared but before the first. */
+/** Consecutive steps, with preparations only before the first. */
 export interface Period {
-  /** The first. */
+  /** Index of the first step. */
   readonly from: number;
-  /** The first of the next, or of none. */
+  /** End of the steps, exclusive. */
   readonly to: number;
-  /** What is done to offsets before the first. */
+  /** Changes of offsets before the first step. */
   readonly due: readonly OffsetsPreparation[];
 }
 
-/** What is done to offsets before a step: anew where it is a multiple of what is said, all of it before the `first` of a run. */
+/** The changes of offsets that are due before a step: those whose interval divides it, and all of them before the `first` step of a run. */
 export function dueBefore(
   preparations: readonly Preparation[],
   step: number,
@@ -180,7 +188,7 @@ export function dueBefore(
 }
 
 /**
- * The steps from `from` to before `to` by what is done to offsets before them.
+ * The steps from `from` to before `to`, divided by the changes of offsets before them.
  *
  * @example Masks of four steps, resumed after three of them
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * The preparations that plans may have, as a table.
+ * The table of preparations that plans can have.
  *
  * @module
  */
@@ -9,44 +9,44 @@ import { type CompleteMagnitude, type Magnitude, magnitude } from "./magnitude.t
 import type { Preparation, PreparationKind } from "./preparation.ts";
 import { preparedShares } from "./shares.ts";
 
-/** A line for each: plans, options and ledgers follow. */
+/** The preparations. Plans, options and ledgers follow from these entries. */
 export interface Preparations {
-  /** Which offsets are trained at all. The others are frozen. */
+  /** Selects the offsets that are trained; the others are frozen. */
   readonly magnitude: PreparationKind<Magnitude, CompleteMagnitude>;
-  /** How z differs in size between tensors, each of which then has a gain. */
+  /** Makes z differ in magnitude between tensors, each of which gets a gain. */
   readonly gains: PreparationKind<Gains, CompleteGains>;
 }
 
-/** All preparations with options of their own, by name. */
+/** All preparations that have options, by name. */
 export const preparations: Preparations = { magnitude, gains };
 
-/** What a preparation is called. */
+/** The name of a preparation. */
 export type PreparationName = keyof Preparations;
 
-/** All names, in the order that ledgers have them. */
+/** All names, in the order used in ledgers. */
 export const preparationNames: readonly PreparationName[] = Object.keys(
   preparations,
 ) as PreparationName[];
 
-/** What people write of each. */
+/** The options of each preparation. */
 export type PreparationOptions = {
   readonly [Name in PreparationName]?: Parameters<Preparations[Name]["complete"]>[0] | undefined;
 };
 
-/** The same with nothing left open. */
+/** The options with defaults filled in. */
 export type CompletePreparations = {
   readonly [Name in PreparationName]?: ReturnType<Preparations[Name]["complete"]>;
 };
 
-/** A preparation that may be any. */
+/** Any of the preparations. */
 type AnyPreparation = PreparationKind<object, object>;
 
-/** A preparation of the table, whichever it is. */
+/** The preparation with this name. */
 export function preparationOf(name: PreparationName): AnyPreparation {
   return preparations[name] as unknown as AnyPreparation;
 }
 
-/** What is to be looked at for a plan, in order: of its own, and for its structure. */
+/** The preparations of a plan, in order: its own, and those of its structure. */
 export function preparationsOf(
   plan: CompletePreparations & Pick<CompleteStructures, "mask">,
 ): Preparation[] {

@@ -1,10 +1,10 @@
 /**
- * The sparsity that released code has, to repeat its runs.
+ * The sparsity that released code actually has, for repeating its runs.
  *
  * @module
  */
 
-/** The distribution function of the standard normal, to 2e-7. */
+/** The distribution function of the standard normal distribution, accurate to 2e-7. */
 function normalBelow(x: number): number {
   // Abramowitz and Stegun, 26.2.17, for x >= 0.
   const t = 1 / (1 + 0.2316419 * Math.abs(x));
@@ -15,8 +15,8 @@ function normalBelow(x: number): number {
 }
 
 /**
- * The share of elements that ZO-Bench's `fast_random_mask_like` leaves when asked to zero a share `sparsity`: it compares
- * standard normal numbers with it, so it zeroes the normal distribution function of it.
+ * The fraction of elements that ZO-Bench's `fast_random_mask_like` keeps when asked to zero the fraction `sparsity`. It compares standard normal
+ * random numbers with `sparsity`, so it zeroes the normal distribution function of `sparsity`.
  *
  * @example What was asked for and what came
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * Replay on the host: one step of one tensor, to the same bits as on any device.
+ * Replay on the host: one step of one tensor, with the same bits as on any device.
  *
  * @module
  */
@@ -15,35 +15,35 @@ import { elementOps } from "../algebra/element_ops.ts";
 import type { Seed } from "../directions/seed.ts";
 import { pacedInputs, type UpdateRule } from "../updates/update_rule.ts";
 
-/** What a step did: all that is needed to do it again. */
+/** The record of a step, with everything needed to repeat it. */
 export interface StepRecord {
   /** One seed per direction moved along: the step's own, then those of earlier steps that it remembers. */
   readonly seeds: readonly Seed[];
-  /** What multiplies z, per direction moved along; rounded by {@linkcode roundCoefficient}. */
+  /** The factor of z for each direction moved along, rounded by {@linkcode roundCoefficient}. */
   readonly coefficients: readonly number[];
-  /** The update rule's host scalars of the step; needed where there is a rule. */
+  /** The update rule's host scalars of the step. Required if there is a rule. */
   readonly inputs?: readonly number[];
-  /** Whether an update rule does not act: where the step only accumulates, see {@linkcode isHeld}. If absent see {@linkcode rests}. */
+  /** Whether the update rule does not act because the step only accumulates; see {@linkcode isHeld}. If absent, see {@linkcode rests}. */
   readonly held?: boolean;
 }
 
-/** How offsets move: an {@linkcode Optimiser} is one, and a ledger's header holds the same facts. */
+/** How offsets move. Both an {@linkcode Optimiser} and a ledger's header provide these properties. */
 export interface OffsetRule {
-  /** The law of z. */
+  /** Law of z. */
   readonly law: Law;
-  /** How an offset changes its base. */
+  /** How an offset is applied to its base. */
   readonly form: OffsetForm;
-  /** What offsets may not do. */
+  /** Restriction on offsets. */
   readonly projection: Projection;
-  /** What becomes of each offset's gradient; absent where offsets move by the coefficients alone. */
+  /** Update rule. Absent if offsets move by the coefficients alone. */
   readonly update?: UpdateRule | undefined;
-  /** How frozen offsets are told, by their value if absent; and whether steps may only accumulate, not if absent. */
+  /** How frozen offsets are recognised (default: by their value), and whether steps may only accumulate (default: no). */
   readonly plan?: Pick<DirectionPlan, "magnitude"> & Partial<Pick<DirectionPlan, "hold">>;
 }
 
 /**
- * Whether an update rule does not act in a step. Where the record does not say, one whose directions are held and whose coefficients are all 0
- * is taken for one that only accumulates.
+ * Whether an update rule does not act in a step. If the record does not say so, a step whose directions are held and whose coefficients are all
+ * 0 is assumed to accumulate only.
  */
 export function rests(
   { plan }: Pick<OffsetRule, "plan">,
@@ -52,33 +52,32 @@ export function rests(
   return held ?? ((plan?.hold ?? 1) > 1 && coefficients.every((coefficient) => coefficient === 0));
 }
 
-/** The offsets of one tensor, or a stretch of them. */
+/** The offsets of one tensor, or of a contiguous range of one. */
 export interface OffsetTensor extends NoisePlace, Pick<Trainable, "id" | "group"> {
   /** The offsets, changed in place. */
   readonly offsets: Float32Array;
-  /** Index of `offsets[0]` in the whole tensor; 0 by default. */
+  /** Index of `offsets[0]` within the whole tensor. Default 0. */
   readonly start?: number;
-  /** What the offsets are added to; needed for absolute offsets that keep the sign, else ignored. */
+  /** The base values of the offsets. Required for absolute offsets that keep the sign, otherwise ignored. */
   readonly base?: ArrayLike<number>;
-  /** Where it belongs, see {@linkcode blockPlace}; needed where tensors move in turns, else ignored. */
+  /** Position in the model; see {@linkcode blockPlace}. Required if tensors take turns, otherwise ignored. */
   readonly place?: BlockPlace;
-  /** The update rule's state, as long as the offsets, changed in place; needed where it has any, zero at first. */
+  /** The update rule's state, as long as the offsets, changed in place and initially zero. Required if the rule has a state. */
   readonly state?: readonly Float32Array[];
 }
 
-/** Elements of noise made at a time: 16 KiB, within a first-level cache. */
+/** Elements of noise generated at a time: 16 KiB, which fits a first-level cache. */
 const chunk = 4096;
 const noise = new Float32Array(chunk);
 const sums = new Float32Array(chunk);
 const frozen = new Uint8Array(chunk);
 
 /**
- * Moves a tensor's offsets as a step did: `w += coefficient_q * z_q` for q = 0, 1, ..., or by an update rule, then the projection.
+ * Moves a tensor's offsets as in a recorded step: `w += coefficient_q * z_q` for q = 0, 1, ..., or by an update rule, followed by the
+ * projection. Every product is exact and every sum is rounded once, so the bits are the same as with any other executor.
  *
- * Every product is exact and every sum rounded once, so the bits are those of any other executor.
- *
- * @throws TypeError when seeds and coefficients differ in number, a base is missing or has another length, or a place or what
- * the update rule needs is missing.
+ * @throws {TypeError} when the numbers of seeds and coefficients differ, a base is missing or has the wrong length, or a place or an input of
+ * the update rule is missing.
  *
  * @example Stretches give what the whole gives
  * ```ts
@@ -163,7 +162,7 @@ export function applyRecord(rule: OffsetRule, record: StepRecord, tensor: Offset
   }
 }
 
-/** Refuses a step without what the update rule needs. */
+/** Checks that everything the update rule needs is present. */
 function assertState(
   update: UpdateRule | undefined,
   { inputs = [] }: StepRecord,
@@ -184,7 +183,7 @@ function assertState(
   }
 }
 
-/** Applies a rule to offsets whose negated gradients are `moves`; of a chunk, whose frozen ones are marked. */
+/** Applies a rule to offsets whose negated gradients are `moves`, for one chunk in which frozen offsets are marked. */
 function moveElements(
   update: UpdateRule,
   offsets: Float32Array,

@@ -1,6 +1,6 @@
 /**
- * The host executor: any optimiser on plain arrays. It is the oracle of the device executor and serves objectives that
- * only the host can compute.
+ * The host executor, which runs any optimiser on plain arrays. It is the reference for the device executor, and serves objectives that only the
+ * host can compute.
  *
  * @module
  */
@@ -21,19 +21,19 @@ import { applyRecord, type OffsetTensor, type StepRecord } from "./apply_record.
 import { type MadeStep, StepInMaking } from "./run_steps.ts";
 import type { Look } from "./scalar_program.ts";
 
-/** What a {@linkcode Session} starts from. */
+/** Options of a {@linkcode Session}. */
 export interface SessionOptions {
-  /** The point to start at, the base of all offsets; copied and rounded to f32. */
+  /** The starting point, which is the base of all offsets. It is copied and rounded to f32. */
   readonly parameters: ArrayLike<number>;
   /** The optimiser. */
   readonly optimiser: Optimiser;
-  /** The master seed; 0 by default. */
+  /** The master seed. Default 0. */
   readonly seed?: number;
-  /** The id of the parameters in the noise generator; 0 by default. Not with `tensors`. */
+  /** The id of the parameters in the noise generator. Default 0. Cannot be combined with `tensors`. */
   readonly tensorId?: number;
   /**
-   * The tensors that the parameters are, one after the other; their ids follow from their names. Needed where tensors move in
-   * turns. One without a name by default.
+   * The tensors that the parameters consist of, in order. Their ids follow from their names. Required if tensors take turns. Default: one tensor
+   * without a name.
    */
   readonly tensors?: readonly SessionTensor[];
 }
@@ -41,11 +41,11 @@ export interface SessionOptions {
 /** A tensor among the parameters. */
 export interface SessionTensor
   extends Pick<Trainable, "name" | "count" | "gain" | "layer" | "part">, Pick<NoisePlace, "width"> {
-  /** The group of the optimiser that it is in; none by default. */
+  /** Name of the optimiser's group that it belongs to. Default: none. */
   readonly group?: string | undefined;
 }
 
-/** A stretch of the parameters. */
+/** A contiguous range of the parameters. */
 interface Stretch extends Omit<OffsetTensor, "offsets" | "start" | "base" | "state"> {
   readonly from: number;
   readonly to: number;
@@ -87,14 +87,14 @@ function stretches(
   );
 }
 
-/** A step that was made. */
+/** A step made by the host. */
 export interface HostStep extends MadeStep {
-  /** Whether it is only tried: nothing has moved, the accept rule's candidates are asked for next. False if absent. */
+  /** Whether the step is only tried: nothing has moved, and the accept rule's candidates must be evaluated next. Default false. */
   readonly tried?: boolean;
 }
 
 /**
- * An optimisation driven from outside: `ask` for points to evaluate, `tell` their losses. Works for any black box.
+ * An optimisation driven by the caller: `ask` returns points to evaluate, and `tell` takes their losses. It works for any black-box function.
  *
  * @example Minimise a function by hand
  * ```ts
@@ -114,9 +114,9 @@ export interface HostStep extends MadeStep {
  * ```
  */
 export class Session {
-  /** What drives it. */
+  /** The optimiser. */
   readonly optimiser: Optimiser;
-  /** The offsets so far; see {@linkcode FrozenBy} for those that are not trained. */
+  /** The current offsets; see {@linkcode FrozenBy} for those that are not trained. */
   readonly offsets: Float32Array;
   readonly #base: Float32Array;
   readonly #master: Seed;
@@ -127,7 +127,11 @@ export class Session {
   #making: StepInMaking;
   #state: readonly number[];
 
-  /** Starts at step 0 with all offsets 0, or frozen. Throws a TypeError when the tensors are not the parameters, or are needed, or the optimiser takes gradients. */
+  /**
+   * Starts at step 0 with all offsets 0, or frozen.
+   *
+   * @throws {TypeError} when the tensors do not match the parameters, tensors are required but missing, or the optimiser takes exact gradients.
+   */
   constructor(options: SessionOptions) {
     const { parameters, optimiser, seed = 0 } = options;
     if (optimiser.estimator.exact) {
@@ -163,7 +167,7 @@ export class Session {
     return new StepInMaking(this.optimiser, this.#master, this.#step, this.#state);
   }
 
-  /** Does to the offsets what is due before the next step, once. */
+  /** Changes the offsets as preparations require before the next step, once. */
   #prepare(): void {
     if (this.#prepared === this.#step) return;
     this.#prepared = this.#step;
@@ -177,7 +181,7 @@ export class Session {
     }
   }
 
-  /** Steps made so far; the index of the step that comes next. */
+  /** Number of steps made so far, which is the index of the next step. */
   get step(): number {
     return this.#step;
   }
@@ -187,7 +191,7 @@ export class Session {
     return this.#state;
   }
 
-  /** The tuned point: base changed by offsets. */
+  /** The tuned point: the base changed by the offsets. */
   parameters(): Float32Array {
     const point = new Float32Array(this.#base.length);
     for (const { form, from, to } of this.#stretches) {
@@ -197,15 +201,15 @@ export class Session {
   }
 
   /**
-   * The points to evaluate next, in the order of the estimator's branches, or of the accept rule's candidates once the step is
-   * tried. Where a branch is a tangent it is the direction, and what is to be told is the loss's derivative along it at the first point. Asking
-   * again changes nothing.
+   * The points to evaluate next, in the order of the estimator's branches or, once the step is tried, of the accept rule's candidates. For a
+   * tangent branch, it is the direction, and `tell` expects the loss's derivative along it at the first point. Calling it again returns the same
+   * points.
    */
   ask(): Float32Array[] {
     return this.points(this.#making.looks);
   }
 
-  /** The points at which looks look, before the step that comes next. */
+  /** The points of the given looks, before the next step. */
   points(looks: readonly Look[]): Float32Array[] {
     this.#prepare();
     const { law, plan } = this.optimiser;
@@ -242,11 +246,11 @@ export class Session {
   }
 
   /**
-   * Makes the step from the losses of the points that `ask` gave, in their order. With an accept rule a step takes two rounds of
-   * `ask` and `tell`: the first only tries it, and says so.
+   * Makes the step from the losses of the points that `ask` returned, in the same order. With an accept rule, a step takes two rounds of `ask`
+   * and `tell`; the first only tries the step, and its result says so.
    *
-   * @throws NonFiniteLossError when no finite step follows from the losses; TypeError when they are not one per point.
-   * Nothing has changed then.
+   * @throws {NonFiniteLossError} when no finite step follows from the losses.
+   * @throws {TypeError} when there is not one loss per point. In both cases nothing has changed.
    */
   tell(losses: readonly number[]): HostStep {
     const made = this.#making.tell(losses);
@@ -256,8 +260,9 @@ export class Session {
   }
 
   /**
-   * Makes a step that was made before, as recorded, without evaluating anything: the way to resume. Throws a TypeError
-   * when the record is not one of such an optimiser.
+   * Repeats a recorded step without evaluating anything, in order to resume.
+   *
+   * @throws {TypeError} when the record does not belong to such an optimiser.
    */
   replay(record: StepRecord & { readonly state: readonly number[] }): void {
     const { seeds, coefficients, state, held = isHeld(this.optimiser.plan, this.#step) } = record;

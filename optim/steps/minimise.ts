@@ -1,5 +1,5 @@
 /**
- * Minimising a function of numbers on the host.
+ * Minimises a function of numbers on the host.
  *
  * @module
  */
@@ -12,19 +12,16 @@ import type { Look } from "./scalar_program.ts";
 
 /** Arguments of {@linkcode minimise}. */
 export interface MinimiseOptions extends SessionOptions {
-  /** The loss at a point; the array is the callee's to keep. */
+  /** The loss at a point. The callee may keep the array. */
   readonly objective: (parameters: Float32Array) => number | Promise<number>;
-  /**
-   * The derivative of `objective` at a point along a direction, which forward gradients are; needed where the optimiser's estimator takes
-   * tangents.
-   */
+  /** The derivative of `objective` at a point along a direction. Required if the optimiser's estimator uses tangents. */
   readonly derivative?: (
     parameters: Float32Array,
     direction: Float32Array,
   ) => number | Promise<number>;
-  /** Steps to have been made in the end, replayed ones included. */
+  /** Total number of steps, including replayed ones. */
   readonly steps: number;
-  /** Records of earlier steps, such as a ledger's, to replay first; none by default. */
+  /** Records of earlier steps to replay first, such as those of a ledger. Default: none. */
   readonly records?: Iterable<StepRecord & { readonly state: readonly number[] }>;
   /** Aborts between evaluations. */
   readonly signal?: AbortSignal;
@@ -32,15 +29,16 @@ export interface MinimiseOptions extends SessionOptions {
 
 /** A step of {@linkcode minimise}. */
 export interface MinimiseStep extends HostStep {
-  /** The session, as it is after the step. */
+  /** The session in its state after the step. */
   readonly session: Session;
 }
 
 /**
  * Minimises a function on the host, yielding every step.
  *
- * @throws NonFiniteLossError see {@linkcode Session}; TypeError when the optimiser takes derivatives and there are none; the signal's reason when
- * it aborts.
+ * @throws {NonFiniteLossError} as {@linkcode Session}.
+ * @throws {TypeError} when the optimiser needs derivatives and `derivative` is missing.
+ * @throws The signal's reason when it aborts.
  *
  * @example Follow the point
  * ```ts

@@ -1,6 +1,6 @@
 /**
- * The protocol of a run, once: what is prepared, where a step looks, what is made of the losses, and what moves; whoever has the offsets
- * executes it.
+ * The protocol of a run: what is prepared, which points a step evaluates, what follows from the losses, and what moves. It is written once;
+ * whoever owns the offsets executes it.
  *
  * @module
  */
@@ -16,16 +16,16 @@ import { isHeld, updateInputs } from "../updates/update_rule.ts";
 
 /** A step that was made. */
 export interface MadeStep extends StepRecord, ScalarResult<number> {
-  /** Counted from 0. */
+  /** Index of the step, from 0. */
   readonly step: number;
-  /** One per branch, then one per candidate of the accept rule. */
+  /** One loss per branch, then one per candidate of the accept rule. */
   readonly losses: readonly number[];
-  /** What multiplies z, per direction moved along. */
+  /** The factor of z for each direction moved along. */
   readonly coefficients: readonly number[];
 }
 
 /**
- * One step on its way from where it looks to what it moves.
+ * A step in progress, from its evaluations to its move.
  *
  * @example Two looks, one move
  * ```ts
@@ -44,7 +44,7 @@ export class StepInMaking {
   readonly #state: readonly number[];
   #tried: MadeStep | undefined;
 
-  /** Begins step number `step`, with the transformation's state before it. */
+  /** Starts step number `step`, with the transformation's state before it. */
   constructor(optimiser: Optimiser, master: Seed, step: number, state: readonly number[]) {
     this.#optimiser = optimiser;
     this.#master = master;
@@ -52,7 +52,7 @@ export class StepInMaking {
     this.#state = state;
   }
 
-  /** Where losses are asked for: at the estimator's branches, or at the accept rule's candidates once the step is tried. */
+  /** The points whose losses are needed: the estimator's branches or, once the step is tried, the accept rule's candidates. */
   get looks(): readonly Look[] {
     const { accept } = this.#optimiser;
     if (!this.#tried || !accept) return hostSide(this.#optimiser, this.#master, this.#step).looks;
@@ -60,16 +60,16 @@ export class StepInMaking {
     return candidateCoefficients(accept, coefficient).map((amplitude) => ({ seed, amplitude }));
   }
 
-  /** The step as it is tried, where its accept rule's candidates are asked for. */
+  /** The tried step, while its accept rule's candidates are being evaluated. */
   get tried(): MadeStep | undefined {
     return this.#tried;
   }
 
   /**
-   * Goes on with the losses at `looks`: the step that is to be made, or undefined where more are asked for.
+   * Continues with the losses at `looks`. Returns the step to make, or undefined if more losses are needed.
    *
-   * @throws NonFiniteLossError when no finite step follows from the losses; TypeError when they are not one per look.
-   * Nothing has changed then.
+   * @throws {NonFiniteLossError} when no finite step follows from the losses.
+   * @throws {TypeError} when there is not one loss per look. In both cases nothing has changed.
    */
   tell(losses: readonly number[]): MadeStep | undefined {
     const { estimator, plan, accept } = this.#optimiser;
@@ -95,30 +95,34 @@ export class StepInMaking {
   }
 }
 
-/** Who has the offsets and what they tune. Steps are those that are made, or records of steps that were. */
+/** The owner of the offsets and of what they tune. `Step` is the type of the steps it executes: new ones, or records. */
 export interface StepExecutor<Step extends StepRecord = StepRecord> {
-  /** The losses of step number `step` where offsets are moved along each look's direction by its amplitude; the offsets stay. */
+  /**
+   * Returns the losses of step number `step` with the offsets moved along each look's direction by its amplitude. The offsets themselves do not
+   * change.
+   */
   losses(looks: readonly Look[], step: number): Promise<readonly number[]>;
-  /** Moves the offsets as steps did, in order; they may be gone through more than once. */
+  /** Moves the offsets by steps, in order. The steps may be iterated more than once. */
   move(steps: Iterable<Step>): void | Promise<void>;
-  /** Changes the offsets as a preparation does. */
+  /** Changes the offsets by a preparation. */
   prepare(preparation: OffsetsPreparation): void | Promise<void>;
 }
 
-/** Where a run goes on. */
+/** The point from which a run continues. */
 export interface RunState {
   /** The master seed. */
   readonly master: Seed;
-  /** Steps that were made. */
+  /** Number of steps made. */
   readonly step: number;
-  /** The transformation's state after them. */
+  /** The transformation's state after these steps. */
   readonly state: readonly number[];
 }
 
 /**
- * Makes steps up to `steps`, those before `from` included, and yields each when the offsets have moved.
+ * Makes steps up to a total of `steps`, including those before `from`, and yields each after the offsets have moved.
  *
- * @throws NonFiniteLossError see {@linkcode StepInMaking}; what the executor throws.
+ * @throws {NonFiniteLossError} as {@linkcode StepInMaking}.
+ * @throws Any error of the executor.
  *
  * @example Offsets in an array
  * ```ts
@@ -163,15 +167,15 @@ export async function* runSteps(
   }
 }
 
-/** Steps that were made, such as a ledger's records. */
+/** Recorded steps, such as those of a ledger. */
 export interface MadeSteps {
-  /** The record of a step, from 0. */
+  /** The record of a step, by index from 0. */
   record(step: number): StepRecord;
 }
 
 /**
- * Makes the first `steps` steps again, as they were recorded; `move` gets as many at a time as nothing is prepared between, and each is read
- * when it is come to.
+ * Repeats the first `steps` recorded steps. `move` gets as many at a time as there are between two preparations, and each record is read only
+ * when it is reached.
  *
  * @example A ledger's records, one after the other
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * Accumulation over steps.
+ * Accumulation over several steps.
  *
  * @module
  */
@@ -7,16 +7,16 @@ import { assertNumber, assertOptions, directions as directionsRule } from "../op
 import type { Transformation } from "./transformation.ts";
 
 /**
- * Looks along the same directions for `steps` steps, each with its own batch, and moves at the last of them by the mean:
- * a batch `steps` times as large in the memory of one. The rules inside see one step in `steps`, state and schedules
- * included, which so count moves (a configuration counts steps and converts); the steps between move nothing.
+ * Evaluates the same directions in `steps` consecutive steps, each with its own batch, and moves at the last of them by the mean. The effect is
+ * that of a batch `steps` times as large, with the memory of one. The rules inside see one step in `steps`, including their state and schedules,
+ * which therefore count moves (a configuration counts steps and converts). The other steps move nothing.
  *
- * QZO's released code refuses accumulation; this is the usual one. With directions that change from step to step there
- * would be nothing to accumulate: each step could as well move.
+ * QZO's released code does not support accumulation; this is the usual kind. With directions that change in each step there would be nothing to
+ * accumulate, because each step might as well move.
  *
- * @param steps from 2 to 65536; 1 is no accumulation and is refused.
- * @param rule what follows the mean; it must not hold directions itself.
- * @throws RangeError when one of them is not so.
+ * @param steps Number of steps per move, from 2 to 65536. 1 is not an accumulation and is rejected.
+ * @param rule The rule that follows the mean. It must not hold directions itself.
+ * @throws {RangeError} when either argument is not valid.
  *
  * @example Two batches a move
  * ```ts
@@ -32,7 +32,7 @@ import type { Transformation } from "./transformation.ts";
 export function accumulate(
   steps: number,
   rule: Transformation,
-  options: { /** Directions of a step; 1 by default. */ readonly directions?: number } = {},
+  options: { /** Directions per step. Default 1. */ readonly directions?: number } = {},
 ): Transformation {
   assertNumber("make accumulate", "steps", steps, { min: 2, max: 65536, whole: true });
   assertOptions("make accumulate", options, { directions: directionsRule });

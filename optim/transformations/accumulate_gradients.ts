@@ -1,5 +1,5 @@
 /**
- * Accumulation of exact gradients over steps.
+ * Accumulation of exact gradients over several steps.
  *
  * @module
  */
@@ -7,13 +7,14 @@ import { assertNumber } from "../options.ts";
 import type { Transformation } from "./transformation.ts";
 
 /**
- * Adds up the gradients of `steps` steps, each with its own batch, and moves at the last of them along their mean: a batch `steps` times as large
- * in the memory of one. For {@linkcode exactGradient}, whose gradients are added where they lie; the norm that it tells is then that of the sum, and the
- * rules inside get the mean's. They see one step in `steps`, schedules included, which so count moves (a configuration counts steps and converts).
+ * Adds the gradients of `steps` steps, each with its own batch, and moves at the last of them along their mean. The effect is that of a batch
+ * `steps` times as large, with the memory of one. It is for {@linkcode exactGradient}, whose gradients are added in place: its norm is then that
+ * of the sum, and the rules inside get that of the mean. They see one step in `steps`, including schedules, which therefore count moves (a
+ * configuration counts steps and converts).
  *
- * @param steps from 2 to 65536; 1 is no accumulation and is refused.
- * @param rule what follows the mean; it must not hold directions itself.
- * @throws {RangeError} When one of them is not so
+ * @param steps Number of steps per move, from 2 to 65536. 1 is not an accumulation and is rejected.
+ * @param rule The rule that follows the mean. It must not hold directions itself.
+ * @throws {RangeError} when either argument is not valid.
  *
  * @example Two batches a move
  * ```ts

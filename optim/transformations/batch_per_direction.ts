@@ -1,5 +1,5 @@
 /**
- * A batch for each direction.
+ * A separate batch for each direction.
  *
  * @module
  */
@@ -7,16 +7,16 @@ import { assertNumber, assertOptions } from "../options.ts";
 import type { Transformation } from "./transformation.ts";
 
 /**
- * Stays where it is for `batches` steps, looks along other directions in each, on the step's own batch, and moves at the last of them
- * along all by the mean: a step of that many queries with a batch for each, where queries of one step share theirs. The rules inside
- * see the derivatives of all, newest first, once in `batches` steps; schedules inside count these moves.
+ * Evaluates other directions in each of `batches` steps, each with its own batch, and moves at the last of them along all directions by the
+ * mean. This is a step with that many queries, each with its own batch, while the queries of a single step share one. The rules inside see all
+ * derivatives, newest first, once in `batches` steps; schedules inside count these moves.
  *
- * Both sides of a direction always share a batch: the difference of two batches would be divided by epsilon. Every direction is
- * made again from its seed when it moves, so a ledger has a coefficient for each in every step.
+ * Both sides of a direction always use the same batch, because otherwise the difference between two batches would be divided by epsilon. Every
+ * direction is regenerated from its seed for the move, so each ledger record has a coefficient for each of them.
  *
- * @param batches from 2 to 1024; one batch for all is what queries have anyway.
- * @param rule what follows; it must not hold, remember or decay anything itself. Update rules with state per offset cannot follow.
- * @throws RangeError when one of them is not so.
+ * @param batches Number of steps per move, from 2 to 1024. A single batch for all directions is what queries have without this rule.
+ * @param rule The rule that follows. It must not hold, remember or decay anything itself. Update rules with a state per offset cannot follow.
+ * @throws {RangeError} when either argument is not valid.
  *
  * @example Two directions, the second step moves along both
  * ```ts
@@ -32,7 +32,7 @@ import type { Transformation } from "./transformation.ts";
 export function batchPerDirection(
   batches: number,
   rule: Transformation,
-  options: { /** Directions of a step; 1 by default. */ readonly directions?: number } = {},
+  options: { /** Directions per step. Default 1. */ readonly directions?: number } = {},
 ): Transformation {
   const what = "make batchPerDirection";
   assertOptions(what, options, { directions: { min: 1, max: 512, whole: true } });

@@ -1,5 +1,5 @@
 /**
- * One-sided derivatives around a baseline that steps remember.
+ * Centres one-sided derivatives around a running baseline.
  *
  * @module
  */
@@ -8,22 +8,20 @@ import type { Transformation } from "./transformation.ts";
 
 /** Arguments of {@linkcode centreByRunningMean}. */
 export interface CentreByRunningMeanOptions {
-  /** The estimator's directions, 2 to 1023. */
+  /** Number of directions of the estimator, 2 to 1023. */
   readonly queries: number;
-  /** Share of the running mean that a step keeps, from 0 to below 1; 0.95 by default. */
+  /** Fraction of the running mean that a step keeps, from 0 to below 1. Default 0.95. */
   readonly decay?: number;
 }
 
 /**
- * Subtracts from the derivatives of a step their running mean over steps: what curvature adds to all one-sided derivatives alike, half
- * of epsilon times the trace of the Hessian.
+ * Subtracts from the derivatives of a step their running mean over steps. This removes what curvature adds to all one-sided derivatives alike:
+ * half of epsilon times the trace of the Hessian.
  *
- * The mean of one step's own N branches would do that too (the estimator `centred`), at the price of a variance N / (N - 1) times as
- * large: a third more at four branches. The mean of about 20 steps is known better and costs next to nothing, as long as curvature
- * changes more slowly than that.
- *
- * A derivative d_q is part of its own baseline by the share w / N that the present step has in it, so values are divided by
- * `1 - w / N`, which makes them unbiased: at the first step exactly those of `centred`.
+ * The mean of a single step's N branches would remove it too (estimator `centred`), but with a variance N / (N - 1) times as large, which is a
+ * third more for four branches. The mean over about 20 steps is known better and costs next to nothing, as long as curvature changes more slowly
+ * than that. A derivative d_q contributes to its own baseline with the weight w / N of the current step, so values are divided by `1 - w / N`,
+ * which makes them unbiased. In the first step they are exactly those of `centred`.
  *
  * Source: this library; a control variate whose mean is estimated from earlier samples.
  *

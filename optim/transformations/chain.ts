@@ -7,11 +7,11 @@ import type { Ops } from "../algebra/ops.ts";
 import type { Transformation, Transformed } from "./transformation.ts";
 
 /**
- * One transformation after the other, each with its own share of the state and of the host scalars. Chains of chains
- * are flattened, so `chain` is associative, and {@linkcode identity} is its neutral element.
+ * Applies transformations one after another, each with its own part of the state and of the host scalars. Nested chains are flattened, so
+ * `chain` is associative, and {@linkcode identity} is its neutral element.
  *
- * @throws RangeError when more than one part holds directions or remembers them: their steps would not be the same; or when
- * one that decays offsets is not the last.
+ * @throws {RangeError} when more than one part holds or remembers directions, because their steps would differ, or when a part that decays
+ * offsets is not the last.
  *
  * @example Clip, then multiply by the learning rate
  * ```ts
@@ -81,13 +81,13 @@ export function chain(...transformations: readonly Transformation[]): Transforma
   };
 }
 
-/** The last part that says so says what power of epsilon comes out. */
+/** The power of epsilon of the result, from the last part that specifies one. */
 function powerOf(parts: readonly Transformation[]): Pick<Transformation, "power"> {
   const power = parts.findLast((part) => part.power !== undefined)?.power;
   return power === undefined ? {} : { power };
 }
 
-/** The transformation that changes nothing: a chain of no parts. */
+/** The transformation that changes nothing: a chain without parts. */
 export function identity(): Transformation {
   return chain();
 }

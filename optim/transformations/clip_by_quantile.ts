@@ -8,24 +8,26 @@ import type { Transformation } from "./transformation.ts";
 
 /** Arguments of {@linkcode clipByQuantile}. */
 export interface ClipByQuantileOptions {
-  /** Share of the sizes that lie below the threshold, between 0 and 1; 0.95 by default. */
+  /** Fraction of the magnitudes below the threshold, between 0 and 1. Default 0.95. */
   readonly quantile?: number;
-  /** How fast the threshold moves once settled, in natural logarithms a value; 0.05 by default. */
+  /** Speed at which the threshold moves once it has settled, in natural logarithms per value. Default 0.05. */
   readonly rate?: number;
 }
 
-/** The threshold never falls below: far from subnormal numbers. */
+/** Lower limit of the threshold, far from subnormal numbers. */
 const lowest = 1e-30;
 
 /**
- * Limits every directional derivative to a threshold that follows a quantile of their sizes: each size above it raises
- * it by a factor `exp(rate quantile)`, each below lowers it by `exp(rate (1 - quantile))`, which is level where a share
- * `quantile` lies below. The first step that has a size sets it to their mean; the
- * first steps move it faster, from the median on. A step is clipped by
- * the threshold that the steps before it left, so a spike cannot raise its own. Derivatives of exactly 0, as of objectives in steps, have
- * no size: the quantile is one of the others.
+ * Limits every directional derivative to a threshold that follows a quantile of their magnitudes. Each magnitude above the threshold raises it
+ * by a factor `exp(rate quantile)`, and each below lowers it by `exp(rate (1 - quantile))`, which is in balance if a fraction `quantile` lies
+ * below.
  *
- * Biased like any clip, but by no number to choose for a model. Stochastic approximation as of Robbins and Monro (1951).
+ * The first step with non-zero derivatives sets the threshold to their mean magnitude, and the first steps move it faster, starting from the
+ * median. A step is clipped by the threshold that earlier steps left, so a spike cannot raise its own. Derivatives of exactly 0, which occur
+ * with piecewise constant objectives, are ignored.
+ *
+ * It is biased like any clipping, but there is no value to choose for a model. Stochastic approximation in the sense of Robbins and Monro
+ * (1951).
  *
  * @example A spike is cut to the size of what came before
  * ```ts

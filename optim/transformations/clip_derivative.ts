@@ -7,12 +7,12 @@ import { assertNumber, magnitude } from "../options.ts";
 import { elementwise, type Transformation } from "./transformation.ts";
 
 /**
- * Limits every directional derivative to `[-threshold, threshold]`.
+ * Limits every directional derivative to `[-threshold, threshold]`. The clipped estimate is biased, because whether it is clipped depends on the
+ * direction.
  *
- * Source: QZO (arXiv 2505.13430), where the threshold is 100. The clipped estimate is biased: whether it is clipped
- * depends on the direction.
+ * Source: QZO (arXiv 2505.13430), where the threshold is 100.
  *
- * @param threshold in units of loss per offset, above 0.
+ * @param threshold Threshold in units of loss per offset, greater than 0.
  *
  * @example Both signs are limited
  * ```ts

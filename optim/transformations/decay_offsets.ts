@@ -1,5 +1,5 @@
 /**
- * Decay of offsets towards their base.
+ * Decay of offsets towards the base model.
  *
  * @module
  */
@@ -9,24 +9,24 @@ import type { Transformation } from "./transformation.ts";
 
 /** Arguments of {@linkcode decayOffsets}. */
 export interface DecayOffsetsOptions {
-  /** Offsets shrink by 2^-bits at a time; 10 by default, from 4 to 16. */
+  /** Offsets shrink by the fraction 2^-bits at a time. From 4 to 16; default 10. */
   readonly bits?: number;
-  /** Directions of a step; 1 by default. */
+  /** Directions per step. Default 1. */
   readonly directions?: number;
 }
 
 /**
- * Decoupled weight decay, of the offsets and so towards the base: they lose the share `rate` of themselves a step. Comes last: what
- * follows it would scale it.
+ * Decoupled weight decay of the offsets, and therefore towards the base: each step they lose the fraction `rate` of their value. It must come
+ * last, because a later rule would scale it.
  *
- * They lose it in portions of `2^-bits`, each as soon as the rates so far add up to one, since subtracting a power of two's share
- * rounds once whether it is fused or not: replays keep their bits. A step that decays has one more coefficient, whose direction is
- * the offset itself; the decay follows the step's moves.
+ * The decay is applied in portions of `2^-bits`, each as soon as the rates so far add up to one portion. Subtracting a power of two's fraction
+ * rounds once, whether or not it is fused, so replays have the same bits. A step that decays has one more coefficient, whose direction is the
+ * offset itself; the decay follows the other moves of the step.
  *
- * Source: Loshchilov and Hutter (arXiv 1711.05101); towards the base, for which the offset is what AdamW's weight is, and in
- * portions, is ours.
+ * Source: Loshchilov and Hutter (arXiv 1711.05101). Decay towards the base, where the offset takes the role of AdamW's weight, and decay in
+ * portions are this library's.
  *
- * @param rate the share a step, usually learning rate times decay; constant or scheduled, below `2^-bits` throughout.
+ * @param rate The fraction per step, usually learning rate times decay: a number or a schedule, always below `2^-bits`.
  *
  * @example A thousandth every ten steps
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * Steps that a single batch decides less.
+ * Limits the influence of a single batch on a step's length.
  *
  * @module
  */
@@ -9,20 +9,20 @@ import type { Transformation } from "./transformation.ts";
 
 /** Arguments of {@linkcode limitToRms}. */
 export interface LimitToRmsOptions {
-  /** Share of the running second moment that a step keeps, from 0 to below 1; 0.95 by default. */
+  /** Fraction of the running second moment that a step keeps, from 0 to below 1. Default 0.95. */
   readonly decay?: number;
 }
 
 /**
- * Makes steps whose root mean square over directions exceeds the running one as long as that, and leaves others as they are.
+ * Shortens steps whose root mean square over directions exceeds the running one to that length; other steps are unchanged.
  *
- * Derivatives that are larger than usual, all of a step, come of a batch with a steep loss of its own more often than of a steep
- * loss: a step along them would be long where least is known. Unlike a clip of single values it keeps their direction, unlike
- * normalisation of every step (FZOO, arXiv 2506.09034) it leaves short steps short, and its bound is in no unit.
+ * If all derivatives of a step are larger than usual, the cause is more often a batch with a steep loss of its own than a steep loss, and the
+ * step would be long where little is known. Unlike clipping of single values, this keeps the direction of the step. Unlike normalisation of
+ * every step (FZOO, arXiv 2506.09034), it keeps short steps short, and its limit has no unit.
  *
- * The present step is part of the running moment, so what is far longer than usual becomes `sqrt(1 - decay)` of its length, and values are multiplied by
- * `min(1, sqrt(v / (1 - decay^(step + 1)) / mean(d^2)))` with `v = decay v + (1 - decay) mean(d^2)`. A step whose derivatives are all exactly
- * 0 leaves the root mean square as it is.
+ * The current step is part of the running moment, so a step that is far longer than usual is shortened to `sqrt(1 - decay)` of its length.
+ * Values are multiplied by `min(1, sqrt(v / (1 - decay^(step + 1)) / mean(d^2)))` with `v = decay v + (1 - decay) mean(d^2)`. A step whose
+ * derivatives are all exactly 0 does not change the root mean square.
  *
  * Source: this library.
  *

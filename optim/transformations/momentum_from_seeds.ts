@@ -1,5 +1,5 @@
 /**
- * Momentum and Adam without a moment per element: rebuilt from the last steps' seeds and derivatives.
+ * Momentum and Adam without a moment per element: they are recomputed from the seeds and derivatives of the last steps.
  *
  * @module
  */
@@ -14,26 +14,26 @@ import type { Transformation } from "./transformation.ts";
 
 /** Arguments of {@linkcode momentumFromSeeds}. */
 export interface MomentumFromSeedsOptions {
-  /** Share of the momentum that a step keeps, above 0 and below 1; 0.9 by default. */
+  /** Fraction of the momentum that a step keeps, greater than 0 and less than 1. Default 0.9. */
   readonly decay?: number;
-  /** Steps remembered; 32 by default, where 0.9 has fallen to 3 %. Each costs a hash per offset and step. */
+  /** Number of steps remembered. Each costs one hash per offset and step. Default 32, after which 0.9 has fallen to 3 %. */
   readonly length?: number;
-  /** Directions of a step; 1 by default. */
+  /** Directions per step. Default 1. */
   readonly directions?: number;
 }
 
 /** Arguments of {@linkcode adamFromSeeds}. */
 export interface AdamFromSeedsOptions extends MomentumFromSeedsOptions {
-  /** Share of the second moment that a step keeps, above 0 and below 1; 0.999 by default. */
+  /** Fraction of the second moment that a step keeps, greater than 0 and less than 1. Default 0.999. */
   readonly secondDecay?: number;
-  /** Added to the root of the second moment; 1e-8 by default. */
+  /** Added to the root of the second moment. Default 1e-8. */
   readonly epsilon?: number;
 }
 
-/** Coefficients that a ledger's record may have. */
+/** The most coefficients in a ledger record. */
 const mostMoves = 1024;
 
-/** The options of a rule, defaults filled in: how far it may reach back depends on how many directions it has. */
+/** A rule's options with defaults filled in. The limit of `length` depends on the number of directions. */
 function checked<Options extends MomentumFromSeedsOptions>(
   what: string,
   options: Options,
@@ -49,10 +49,13 @@ function checked<Options extends MomentumFromSeedsOptions>(
   return { ...all, directions };
 }
 
-/** Powers of the decay that are constants of the program; more are host scalars, as a text that names each compiles for minutes. */
+/**
+ * The most powers of the decay that are constants in the program. More are passed as host scalars, because a program that names each takes
+ * minutes to compile.
+ */
 const mostConstants = 64;
 
-/** `decay` to the power of an age, by age from 1 on, as host scalars: none where they are constants. */
+/** `decay` to the power of each age, from 1, as host scalars. Empty if they are constants. */
 function powersOf(
   { decay, length }: { readonly decay: number; readonly length: number },
 ): number[] {
@@ -69,15 +72,14 @@ function assertDirections(values: readonly unknown[], directions: number): void 
 }
 
 /**
- * Momentum, `b_t = decay b_{t-1} + d_t z_t`, cut after `length` steps and never stored: a step moves along the directions
- * of the last `length` steps, each made again from its seed, by `decay^j d_{t-j}`. What is cut is `decay^length` of the sum.
+ * Momentum, `b_t = decay b_{t-1} + d_t z_t`, cut off after `length` steps and never stored. A step moves along the directions of the last
+ * `length` steps, each regenerated from its seed, by `decay^j d_{t-j}`. The part that is cut off is `decay^length` of the sum.
  *
- * State are the derivatives of the last steps, scalars all; offsets move by the plain rule, so a replay gives the same
- * bits on every adapter, which stored moments cannot. The price is `length` hashes an offset instead of one (32
- * steps made an update of a million offsets take 8 times as long on a software adapter), and a ledger record of 7 bytes a
- * remembered step.
+ * The state consists of the derivatives of the last steps, which are scalars. Offsets move by the plain rule, so a replay gives the same bits on
+ * every adapter. The cost is `length` hashes per offset instead of one (with 32 steps, an update of a million offsets takes 8 times as long on a
+ * software adapter), and 7 bytes per remembered step in each ledger record.
  *
- * Source: MeZO (arXiv 2305.17333, appendix B.2) for recomputing moments from the history.
+ * Source: MeZO (arXiv 2305.17333, appendix B.2), which proposes recomputing moments from the history.
  *
  * @example Half of what was before
  * ```ts
@@ -116,14 +118,14 @@ export function momentumFromSeeds(options: MomentumFromSeedsOptions = {}): Trans
 }
 
 /**
- * Adam's step from seeds: the first moment as in {@linkcode momentumFromSeeds} with Adam's `1 - decay` and bias
- * correction; the second as one scalar, `v = b v + (1 - b) sum(d^2) / directions^2`.
+ * Adam from seeds. The first moment is that of {@linkcode momentumFromSeeds} with Adam's factor `1 - decay` and bias correction. The second
+ * moment is a single scalar, `v = b v + (1 - b) sum(d^2) / directions^2`.
  *
- * With one Rademacher direction a step `z^2 = 1`, so `v` is every element's second moment: up to the cut this **is** Adam.
- * With other directions it is the mean of Adam's `v` over the directions' law.
+ * With one Rademacher direction per step, `z^2 = 1`, so `v` is the second moment of every element: except for the cut-off, this **is** Adam.
+ * With other directions, it is the mean of Adam's `v` over their distribution.
  *
- * Source: Kingma and Ba (arXiv 1412.6980); for zeroth-order training MeZO (arXiv 2305.17333, appendix B.2) and
- * ZO-Bench's ZO-Adam, both with stored or replayed moments per element.
+ * Source: Kingma and Ba (arXiv 1412.6980); for zeroth-order training MeZO (arXiv 2305.17333, appendix B.2) and ZO-Bench's ZO-Adam, both with
+ * stored or replayed moments per element.
  *
  * @example The first step has length 1
  * ```ts

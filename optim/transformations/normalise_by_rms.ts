@@ -1,5 +1,5 @@
 /**
- * Normalisation of directional derivatives by their running size.
+ * Normalisation of directional derivatives by their running magnitude.
  *
  * @module
  */
@@ -9,21 +9,22 @@ import type { Transformation } from "./transformation.ts";
 
 /** Arguments of {@linkcode normaliseByRms}. */
 export interface NormaliseByRmsOptions {
-  /** Share of the running second moment that a step keeps, from 0 to below 1; 0.99 by default. */
+  /** Fraction of the running second moment that a step keeps, from 0 to below 1. Default 0.99. */
   readonly decay?: number;
-  /** The root mean square is taken to be at least this, in units of loss per offset; 1e-8 by default. */
+  /** Lower limit of the root mean square, in units of loss per offset. Default 1e-8. */
   readonly floor?: number;
 }
 
 /**
- * Divides the directional derivatives by their running root mean square, so that a learning rate means the same for
- * every model: `v = decay v + (1 - decay) mean(d^2)`, `d / max(sqrt(v / (1 - decay^(step + 1))), floor)`.
+ * Divides the directional derivatives by their running root mean square, so that a learning rate has the same meaning for every model: `v =
+ * decay v + (1 - decay) mean(d^2)`, `d / max(sqrt(v / (1 - decay^(step + 1))), floor)`.
  *
- * The present derivative is part of the moment, so no single value exceeds `sqrt(directions / (1 - decay))`. A step whose derivatives are
- * all exactly 0 leaves the root mean square as it is: an objective in steps has many, and they say nothing of the size of others.
+ * The current derivative is part of the moment, so no value exceeds `sqrt(directions / (1 - decay))`. A step whose derivatives are all exactly 0
+ * does not change the root mean square: with piecewise constant objectives there are many, and they carry no information about the magnitude of
+ * others.
  *
- * Source: MEAZO (arXiv 2605.03869): one running scalar does for zeroth-order steps what Adam's per-element moments do.
- * The bias correction is ours, as in Adam.
+ * Source: MEAZO (arXiv 2605.03869): for zeroth-order steps, one running scalar has the effect of Adam's moments per element. The bias
+ * correction, as in Adam, is this library's.
  *
  * @example Steps of a constant derivative have length 1
  * ```ts

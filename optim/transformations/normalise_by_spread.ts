@@ -8,17 +8,17 @@ import type { Transformation } from "./transformation.ts";
 
 /** Arguments of {@linkcode normaliseBySpread}. */
 export interface NormaliseBySpreadOptions {
-  /** The standard deviation is taken to be at least this, in units of loss per offset; 1e-8 by default. */
+  /** Lower limit of the standard deviation, in units of loss per offset. Default 1e-8. */
   readonly floor?: number;
 }
 
 /**
- * Divides the derivatives of a step by their own standard deviation (of a sample: over `directions - 1`). Of one-sided
- * estimates this gives `(L_i - L_0) / std(L)`, whatever epsilon is. Needs no state.
+ * Divides the derivatives of a step by their sample standard deviation (over `directions - 1`). For one-sided estimates the result is `(L_i -
+ * L_0) / std(L)`, independently of epsilon. It has no state.
  *
  * Source: FZOO (arXiv 2506.09034, algorithm 1).
  *
- * @param directions of a step, at least 2: one value has no spread.
+ * @param directions Directions per step, at least 2, because a single value has no spread.
  *
  * @example The spread of 1, 2 and 3 is 1
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * Rejection of steps whose loss stands out.
+ * Rejection of steps with an outlying loss.
  *
  * @module
  */
@@ -8,20 +8,21 @@ import type { Transformation } from "./transformation.ts";
 
 /** Arguments of {@linkcode rejectSpikes}. */
 export interface RejectSpikesOptions {
-  /** A loss so many standard deviations above the running mean is a spike; 4 by default. */
+  /** Number of standard deviations above the running mean from which a loss is a spike. Default 4. */
   readonly threshold?: number;
-  /** Share of mean and variance that a step keeps, from 0 to below 1; 0.98 by default. */
+  /** Fraction of mean and variance that a step keeps, from 0 to below 1. Default 0.98. */
   readonly decay?: number;
-  /** Steps that only watch; 20 by default, at least 2. */
+  /** Number of initial steps in which nothing is rejected, at least 2. Default 20. */
   readonly warmup?: number;
 }
 
 /**
- * Steps whose mean loss over the branches lies more than `threshold` running standard deviations above its running mean
- * do not move by their own derivatives, which are taken to be 0 (momentum behind this rule goes on). A spike counts for mean and variance as if it lay at the threshold, so a loss that has risen for good is
- * accepted after some steps. A rise of less than a hundredth of the mean is none, however steady the losses were.
+ * Rejects steps whose mean loss over the branches exceeds its running mean by more than `threshold` running standard deviations. Their
+ * derivatives are replaced by 0; momentum in a later rule continues. In mean and variance, a spike counts as if it were at the threshold, so a
+ * loss that has risen permanently is accepted after some steps. A rise of less than one hundredth of the mean is never a spike, however steady
+ * the losses were.
  *
- * Ours; the usual guard of large-scale training, applied to the loss that a step sees anyway.
+ * Source: this library; the usual safeguard of large-scale training, applied to the losses that a step has anyway.
  *
  * @example A loss of 50 among losses of about 2
  * ```ts

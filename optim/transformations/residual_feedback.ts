@@ -1,17 +1,17 @@
 /**
- * Residual feedback: what was seen a step ago as the base line of what is seen now.
+ * Residual feedback: uses the values of the previous step as the baseline.
  *
  * @module
  */
 import type { Transformation } from "./transformation.ts";
 
 /**
- * Subtracts from every value the mean of the step before; the first step gives zeros. After {@linkcode onePoint} this is
- * the residual-feedback estimate `(L(w_t + epsilon z_t) - L(w_{t-1} + epsilon z_{t-1})) / epsilon`: one forward a step.
- * Batches that differ from step to step add their difference to its variance.
+ * Subtracts from every value the mean of the previous step; the first step gives zeros. After {@linkcode onePoint}, this is the
+ * residual-feedback estimate `(L(w_t + epsilon z_t) - L(w_{t-1} + epsilon z_{t-1})) / epsilon`, with one forward pass per step. The difference
+ * between the batches of two steps adds to its variance.
  *
- * Source: Zhang, Zhou, Ji, Zavlanos (arXiv 2006.10820), for one direction; tried by MeZO (arXiv 2305.17333, appendix
- * B.5), which found it worse at equal forwards. The mean over several directions is ours.
+ * Source: Zhang, Zhou, Ji, Zavlanos (arXiv 2006.10820), for one direction. MeZO (arXiv 2305.17333, appendix B.5) found it worse with the same
+ * number of forward passes. The mean over several directions is this library's.
  *
  * @example The difference to the step before
  * ```ts

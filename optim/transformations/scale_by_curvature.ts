@@ -1,5 +1,5 @@
 /**
- * Steps as long as the curvature along random directions allows, measured from the losses that a step has anyway.
+ * Scales steps by the curvature along random directions, measured from the losses that a step has anyway.
  *
  * @module
  */
@@ -9,34 +9,33 @@ import type { Transformation } from "./transformation.ts";
 
 /** Arguments of {@linkcode scaleByCurvature}. */
 export interface ScaleByCurvatureOptions {
-  /** The estimator's: how far its branches look. */
+  /** Epsilon of the estimator. */
   readonly epsilon: number;
-  /** The estimator's directions, 1 to 1023. */
+  /** Number of directions of the estimator, 1 to 1023. */
   readonly queries: number;
-  /** Share of the running means that a step keeps, from 0 to below 1; 0.95 by default. */
+  /** Fraction of the running means that a step keeps, from 0 to below 1. Default 0.95. */
   readonly decay?: number;
   /**
-   * Most that a step moves an offset, as a root mean square over offsets and before the learning rate; twice epsilon by default, so that
-   * at a learning rate of a half no step is longer than what its branches looked at.
+   * The greatest root mean square, over offsets, of a step before the learning rate. Default: twice epsilon, so that with a learning rate of one
+   * half no step is longer than the distance of its branches.
    */
   readonly largest?: number;
 }
 
 /**
- * Divides derivatives by the trace of the Hessian per direction, so that a learning rate is the share of a Newton step along what
- * was seen, and means the same on every model, task and form.
+ * Divides derivatives by the trace of the Hessian per direction, so that a learning rate is a fraction of a Newton step along the evaluated
+ * directions, with the same meaning for every model, task and form.
  *
- * For losses at `epsilon` along z_q and one at 0 (the estimators `oneSided`, and `centred` with its base), `2 (mean_q L_q - L_0) / epsilon^2`
- * estimates tr(H) = E[zᵀHz]. The mean of Q estimates d_q z_q is g in the mean and has a variance that grows the loss by
- * `|g|^2 tr(H) / 2Q` per squared step length; the step length where both balance is `Q / tr(H)`, times the share of |g|^2
- * that is not the batch's own noise. The running mean of tr(H) is known to a standard error, which is added to it: while little is
- * known, steps are short, and where nothing curves, or noise of the batches says so, their length is bounded by `largest`: differences of losses
- * say nothing of what lies beyond the points that they are of. Without that bound a model in a flat place is thrown out of it.
+ * For losses at distance `epsilon` along z_q and one at 0 (estimators `oneSided`, and `centred` with `base`), `2 (mean_q L_q - L_0) / epsilon^2`
+ * estimates tr(H) = E[zᵀHz]. The mean of Q estimates d_q z_q equals g on average, and its variance increases the loss by `|g|^2 tr(H) / 2Q` per
+ * squared step length. Both effects balance at the step length `Q / tr(H)`, times the fraction of |g|^2 that is not noise of the batch.
  *
- * A step whose losses are all equal says nothing of either: the running means stay as they are, and the first that differs is all that is
- * known.
+ * The running mean of tr(H) is known up to a standard error, which is added to it: while little is known, steps are short. If there is no
+ * curvature, or if noise of the batches suggests so, the length is limited by `largest`, because loss differences say nothing about points
+ * beyond those that were evaluated. Without this limit, a model in a flat region would be thrown out of it. A step whose losses are all equal
+ * does not change the running means.
  *
- * The first branch's loss is that of the unperturbed point. Values are multiplied by `Q / (tr(H) + its standard error)`.
+ * The first branch's loss must be that of the unperturbed point. Values are multiplied by `Q / (tr(H) + its standard error)`.
  *
  * Source: this library; the balance is that of stochastic gradient descent on a quadratic.
  *

@@ -7,7 +7,7 @@ import { type Schedule, scheduleOf } from "./schedule.ts";
 import type { Transformation } from "./transformation.ts";
 
 /**
- * Multiplies every value by the schedule's learning rate of the step; a number is a constant schedule.
+ * Multiplies every value by the learning rate of the step. A number is a constant schedule.
  *
  * @example Half of the rate at half time
  * ```ts

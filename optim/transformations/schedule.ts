@@ -6,21 +6,21 @@
 import type { JsonValue } from "../json.ts";
 import { assertNumber, assertOptions, count, countOrNone, rate } from "../options.ts";
 
-/** A number for every step. */
+/** A value for every step. */
 export interface Schedule {
-  /** As written into a ledger's header. */
+  /** Name, as written to a ledger's header. */
   readonly name: string;
-  /** As written into a ledger's header. */
+  /** Parameters, as written to a ledger's header. */
   readonly parameters: Readonly<Record<string, JsonValue>>;
-  /** What it multiplies by its factor; absent where it is no multiple of another. */
+  /** The schedule that it is a multiple of. Absent if it is not a multiple of another. */
   readonly of?: Schedule;
-  /** The value at a step, counted from 0. Of a schedule that a rule follows, a step is a move of the rule. */
+  /** The value at a step, from 0. If the schedule belongs to a rule that moves once in several steps, it counts moves. */
   at(step: number): number;
 }
 
 /** Arguments of {@linkcode constant}. */
 export interface ConstantOptions {
-  /** Steps of linear warm-up from nearly 0; 0 by default. */
+  /** Number of steps of linear warm-up from almost 0. Default 0. */
   readonly warmup?: number;
 }
 
@@ -28,19 +28,19 @@ export interface ConstantOptions {
 export interface DecayOptions {
   /** The step at which the end value is reached. */
   readonly total: number;
-  /** Steps of linear warm-up from nearly 0; 0 by default, at most `total`. */
+  /** Number of steps of linear warm-up from almost 0, at most `total`. Default 0. */
   readonly warmup?: number;
-  /** The value from step `total` on; 0 by default. */
+  /** The value from step `total` on. Default 0. */
   readonly end?: number;
 }
 
-/** The warm-up's factor: `(step + 1) / warmup`, so that the first step moves and step `warmup - 1` is at the peak. */
+/** The factor of the warm-up: `(step + 1) / warmup`, so that the first step moves and step `warmup - 1` has the full value. */
 function warmUp(step: number, warmup: number): number {
   return step < warmup ? (step + 1) / warmup : 1;
 }
 
 /**
- * Always `value`, after the warm-up.
+ * A constant `value`, after the warm-up.
  *
  * @example A warm-up of four steps
  * ```ts
@@ -88,7 +88,7 @@ function decaying(
 }
 
 /**
- * Warm-up to `peak`, then a straight line to `end` at step `total`.
+ * Warm-up to `peak`, then a linear change to `end` at step `total`.
  *
  * @example Up, down, and level
  * ```ts
@@ -127,7 +127,7 @@ export function cosine(peak: number, options: DecayOptions): Schedule {
 }
 
 /**
- * A schedule times a factor. Factors of factors are multiplied, so that what is written of it is what it does.
+ * A schedule multiplied by a factor. Nested factors are multiplied, so the description gives the effective factor.
  *
  * @example A tenth of a learning rate
  * ```ts
@@ -152,7 +152,11 @@ export function scaled(schedule: Schedule | number, factor: number): Schedule {
   };
 }
 
-/** A learning rate as a schedule; a number is a constant one. Throws a TypeError for what is neither. */
+/**
+ * A learning rate as a schedule. A number is a constant schedule.
+ *
+ * @throws {TypeError} when it is neither a number nor a schedule.
+ */
 export function scheduleOf(learningRate: number | Schedule): Schedule {
   if (typeof learningRate === "number") return constant(learningRate);
   const { at, parameters } = Object(learningRate);
@@ -164,15 +168,15 @@ export function scheduleOf(learningRate: number | Schedule): Schedule {
   );
 }
 
-/** A schedule as a ledger's header holds it. */
+/** A schedule in the form stored in a ledger's header. */
 export function describeSchedule({ name, parameters }: Schedule): JsonValue {
   return { schedule: name, ...parameters };
 }
 
 /**
- * Reads what {@linkcode describeSchedule} wrote of a schedule of this file.
+ * Parses the result of {@linkcode describeSchedule} for a schedule of this module.
  *
- * @throws RangeError or TypeError when it is not that.
+ * @throws {RangeError | TypeError} when it has another form.
  */
 export function parseSchedule(value: unknown): Schedule {
   if (typeof value !== "object" || value === null) {

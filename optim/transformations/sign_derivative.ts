@@ -6,7 +6,7 @@
 import { elementwise, type Transformation } from "./transformation.ts";
 
 /**
- * Keeps only the sign of every directional derivative: every step has the same length.
+ * Keeps only the sign of every directional derivative, so that every step has the same length.
  *
  * @example Size is dropped
  * ```ts

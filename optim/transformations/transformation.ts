@@ -1,59 +1,61 @@
 /**
- * Transformations: what happens to the directional derivatives on their way to becoming a step.
+ * Transformations: how directional derivatives become a step.
  *
  * @module
  */
 import type { JsonValue } from "../json.ts";
 import type { Ops } from "../algebra/ops.ts";
 
-/** A transformation's answer: the new values, one per direction, and the new state. */
+/** The result of a transformation: the new values, one per direction, and the new state. */
 export interface Transformed<T> {
-  /** `memory` per value given, 1 by default: those of this step, then of the step before, and so on. */
+  /** For each given value, `memory` values (default 1): those of this step, then those of the previous step, and so on. */
   readonly values: readonly T[];
-  /** As many as the transformation's `stateSize`. */
+  /** The new state, with `stateSize` numbers. */
   readonly state: readonly T[];
-  /** Whether an update rule acts in the step, 1 or 0: a rule that holds directions says so. Always if absent. */
+  /** Whether an update rule acts in the step, 1 or 0. Set by rules that hold directions. If absent, it always acts. */
   readonly acts?: T;
 }
 
-/** One scalar rule, pure: state goes in and comes out. */
+/** A pure scalar rule: state is passed in and returned. */
 export interface Transformation {
-  /** As written into a ledger's header. */
+  /** Name, as written to a ledger's header. */
   readonly name: string;
-  /** As written into a ledger's header. */
+  /** Parameters, as written to a ledger's header. */
   readonly parameters: Readonly<Record<string, JsonValue>>;
-  /** f32 scalars carried from step to step, and into every ledger record. */
+  /** Number of f32 scalars carried from step to step, and stored in every ledger record. */
   readonly stateSize: number;
-  /** Host scalars needed at each step. */
+  /** Number of host scalars needed in each step. */
   readonly inputSize: number;
   /**
-   * Steps whose directions a step moves along: it answers with so many values for each one given, this step's first.
-   * 1 if absent.
+   * Number of steps whose directions a step moves along. The rule returns this many values for each given one, those of the current step first.
+   * Default 1.
    */
   readonly memory?: number;
-  /** Steps in a row that must look along the same directions; 1 if absent. */
+  /** Number of consecutive steps that must evaluate the same directions. Default 1. */
   readonly hold?: number;
-  /** Steps to a move, of which those before the last move nothing; `hold` if absent. */
+  /** Number of steps per move; all but the last of them move nothing. Default `hold`. */
   readonly period?: number;
   /**
-   * The power of epsilon that its values go with, whatever is given to it: 0 of a rule that normalises, 1 of one that answers with lengths.
-   * That of what is given, a derivative's -1, if absent.
+   * The power of epsilon that its values are proportional to, whatever is passed in: 0 for a rule that normalises, 1 for one that returns
+   * lengths. If absent, it is the power of what is passed in, which is -1 for derivatives.
    */
   readonly power?: number;
-  /** Whether it answers with one value more, of which the offset itself is the direction; false if absent. */
+  /** Whether it returns one more value, whose direction is the offset itself. Default false. */
   readonly decays?: boolean;
-  /** The flattened parts of a composition; absent for a single rule. */
+  /** The flattened parts of a composition. Absent for a single rule. */
   readonly parts?: readonly Transformation[];
   /** The state before the first step: `stateSize` numbers. */
   init(): readonly number[];
   /**
-   * The host scalars of a step (from 0), such as a scheduled learning rate: `inputSize` numbers. Of a rule within others that move once in a
-   * while (`period`) a step is a move.
+   * The host scalars of a step (from 0), such as a scheduled learning rate: `inputSize` numbers. For a rule within another one that moves once
+   * in several steps (`period`), a step is a move.
    */
   inputs(step: number): readonly number[];
   /**
-   * Transforms one value per direction; `state` and `inputs` have the sizes above. `losses` are the step's, one per
-   * branch, for rules that look at them too; those throw a TypeError without.
+   * Transforms one value per direction. `state` and `inputs` have the sizes above. `losses` are those of the step, one per branch, for rules
+   * that use them.
+   *
+   * @throws {TypeError} when a rule that uses losses gets none.
    */
   update<T>(
     o: Ops<T>,
@@ -65,7 +67,7 @@ export interface Transformation {
 }
 
 /**
- * A rule without state and host scalars, applied to each value by itself.
+ * A rule without state and host scalars, applied to each value separately.
  *
  * @example Halve every derivative
  * ```ts

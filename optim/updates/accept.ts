@@ -1,5 +1,5 @@
 /**
- * Accept rules: a step is tried before it is made, and what is made is the best of what was tried.
+ * Accept rules: several multiples of a step are tried, and the best of them is made.
  *
  * @module
  */
@@ -11,26 +11,27 @@ import { hostOps, type Ops } from "../algebra/ops.ts";
 
 /** Which multiples of a step are tried, and which of them is made. */
 export interface AcceptRule {
-  /** As written into a ledger's header. */
+  /** Name, as written to a ledger's header. */
   readonly name: string;
-  /** As written into a ledger's header. */
+  /** Parameters, as written to a ledger's header. */
   readonly parameters: Readonly<Record<string, JsonValue>>;
-  /** Multiples of the step, in the order of their losses; 0 stays, -1 goes the other way. Powers of two, of either sign, or 0. */
+  /** Multiples of the step, in the order of their losses: 0 stays, -1 goes the opposite way. Each is 0 or a power of two with either sign. */
   readonly candidates: readonly number[];
-  /** The multiple to make, from one finite loss per candidate. */
+  /** Returns the multiple to make, given one finite loss per candidate. */
   choose<T>(o: Ops<T>, losses: readonly T[]): T;
 }
 
 /**
- * Makes the multiple with the lowest loss; of equal ones the first. By default conservative steps: stay, forward, back.
+ * Makes the multiple with the lowest loss; of equal ones, the first. The default candidates are those of conservative steps: stay, forward,
+ * back.
  *
- * The losses are of the batch that the step is made from, at points that are evaluated after it is known: with these the step has
- * a second pass over the weights. For steps along one direction. What is tried is not projected.
+ * The losses are those of the step's own batch, at points that are known only after its first evaluations, so the step needs a second pass over
+ * the weights. It applies to steps along one direction. Tried points are not projected.
  *
  * Source: ZO-SGD-Cons, Kim et al. (2021), as in ZO-Bench (arXiv 2402.11592).
  *
  * @param candidates 2 to 64 multiples: 0, or powers of two between 2^-8 and 2^8, of either sign.
- * @throws RangeError when they are others.
+ * @throws {RangeError} for other candidates.
  *
  * @example Back is better than staying
  * ```ts
@@ -66,7 +67,7 @@ export function acceptBest(candidates: readonly number[] = [0, 1, -1]): AcceptRu
   };
 }
 
-/** What is tried of a step: its coefficient, as often as a candidate says. Exact, or 0 where that would be below 2^-100. */
+/** The coefficients to try: the step's coefficient times each candidate. They are exact, or 0 if they would be below 2^-100. */
 export function candidateCoefficients(
   { candidates }: Pick<AcceptRule, "candidates">,
   coefficient: number,
@@ -75,9 +76,10 @@ export function candidateCoefficients(
 }
 
 /**
- * The host's execution of an accept rule: the coefficient to make, from the one that was tried.
+ * The host's execution of an accept rule: the coefficient to make, given the one that was tried.
  *
- * @throws NonFiniteLossError when a loss is not a finite f32; TypeError when they are not one per candidate.
+ * @throws {NonFiniteLossError} when a loss is not a finite f32.
+ * @throws {TypeError} when there is not one loss per candidate.
  */
 export function acceptStep(
   rule: AcceptRule,

@@ -1,5 +1,5 @@
 /**
- * Adam and AdamW with two moments kept per offset.
+ * Adam and AdamW with two moments stored per offset.
  *
  * @module
  */
@@ -9,27 +9,26 @@ import type { UpdateRule } from "./update_rule.ts";
 
 /** Arguments of {@linkcode adam}. */
 export interface AdamOptions {
-  /** The learning rate, constant or scheduled; 1e-5 by default. */
+  /** Learning rate, a number or a schedule. Default 1e-5. */
   readonly learningRate?: number | Schedule;
-  /** Share of the first moment that a step keeps, above 0 and below 1; 0.9 by default. */
+  /** Fraction of the first moment that a step keeps, greater than 0 and less than 1. Default 0.9. */
   readonly decay?: number;
-  /** Share of the second moment that a step keeps, above 0 and below 1; 0.999 by default. */
+  /** Fraction of the second moment that a step keeps, greater than 0 and less than 1. Default 0.999. */
   readonly secondDecay?: number;
-  /** Added to the root of the second moment; 1e-8 by default. */
+  /** Added to the root of the second moment. Default 1e-8. */
   readonly epsilon?: number;
 }
 
 /** Arguments of {@linkcode adamw}. */
 export interface AdamwOptions extends AdamOptions {
-  /** Share of itself that an offset loses a step, times the learning rate; 0.01 by default. */
+  /** Fraction of an offset that is lost per step, times the learning rate. Default 0.01. */
   readonly weightDecay?: number;
 }
 
 /**
- * Adam: `m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; w -= learningRate m' / (sqrt(v') + epsilon)`, `m'` and `v'` corrected
- * for their start at 0, as `torch.optim.Adam`.
- *
- * The corrections count the steps of the run. A tensor that moves in turns has made fewer, so its first steps are shorter.
+ * Adam: `m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; w -= learningRate m' / (sqrt(v') + epsilon)`, where `m'` and `v'` are bias-corrected,
+ * as in `torch.optim.Adam`. The corrections count the steps of the run. A tensor that moves only in its turn has made fewer, so its first steps
+ * are shorter.
  *
  * Source: Kingma and Ba (arXiv 1412.6980).
  *
@@ -48,10 +47,10 @@ export function adam(options: AdamOptions = {}): UpdateRule {
 }
 
 /**
- * AdamW: {@linkcode adam}, and offsets lose the share `learningRate * weightDecay` of themselves before each step. Offsets are
- * what training adds to the base, so the decay is towards the base, not towards 0.
+ * AdamW: {@linkcode adam} with decoupled weight decay. Offsets lose the fraction `learningRate * weightDecay` of their value before each step.
+ * Offsets are added to the base by training, so the decay is towards the base, not towards 0.
  *
- * Source: Loshchilov and Hutter (arXiv 1711.05101); towards the base is ours.
+ * Source: Loshchilov and Hutter (arXiv 1711.05101); decay towards the base is this library's.
  *
  * @example Half of the offset is lost where the gradient is 0
  * ```ts

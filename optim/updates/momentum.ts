@@ -1,5 +1,5 @@
 /**
- * Momentum with a value kept per offset.
+ * Momentum with one value stored per offset.
  *
  * @module
  */
@@ -9,9 +9,9 @@ import type { UpdateRule } from "./update_rule.ts";
 
 /** Arguments of {@linkcode momentum}. */
 export interface MomentumRuleOptions {
-  /** The learning rate, constant or scheduled; 1e-6 by default. */
+  /** Learning rate, a number or a schedule. Default 1e-6. */
   readonly learningRate?: number | Schedule;
-  /** Share of the momentum that a step keeps, above 0 and below 1; 0.9 by default. */
+  /** Fraction of the momentum that a step keeps, greater than 0 and less than 1. Default 0.9. */
   readonly decay?: number;
 }
 

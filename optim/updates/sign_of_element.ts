@@ -9,13 +9,13 @@ import type { UpdateRule } from "./update_rule.ts";
 
 /** Arguments of {@linkcode signOfElement}. */
 export interface SignOfElementOptions {
-  /** The learning rate, constant or scheduled; 1e-6 by default. */
+  /** Learning rate, a number or a schedule. Default 1e-6. */
   readonly learningRate?: number | Schedule;
 }
 
 /**
- * Every offset moves by the learning rate against the sign of its own gradient estimate, and not at all where that is 0. With one
- * direction a step only the sign of z differs between offsets; with several it is the sign of their sum.
+ * Moves every offset by the learning rate against the sign of its gradient estimate, or not at all if that is 0. With one direction per step,
+ * only the sign of z differs between offsets; with several, it is the sign of their sum.
  *
  * Source: Liu, Chen, Chen, Hong, "signSGD via zeroth-order oracle" (ICLR 2019).
  *

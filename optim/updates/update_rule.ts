@@ -1,5 +1,5 @@
 /**
- * Update rules: how an offset follows from the estimate of its gradient, with state of its own.
+ * Update rules: how an offset changes, given an estimate of its gradient and a state of its own.
  *
  * @module
  */
@@ -10,36 +10,38 @@ import type { Ops } from "../algebra/ops.ts";
 export interface Updated<T> {
   /** The offset. */
   readonly offset: T;
-  /** As many as the rule's `stateSize`. */
+  /** The state of the element, with `stateSize` numbers. */
   readonly state: readonly T[];
 }
 
 /**
- * A rule applied to each offset by itself: pure, state goes in and comes out. Without one offsets move by the coefficients
+ * A pure rule applied to each offset separately: state is passed in and returned. Without an update rule, offsets move by the coefficients
  * alone.
  *
- * A rule acts in every step that moves the offset's tensor, also by a gradient of zeros, where the losses of a step are equal: momentum goes
- * on and decays, as in torch. The steps of an accumulation before the last do not act (see {@linkcode isHeld}), nor do tensors whose turn it is not. What is computed has the same bits on every device (see
- * {@linkcode elementOps}), so ledgers replay as they do without a rule.
+ * A rule acts in every step that moves the offset's tensor, even if the gradient is zero because the losses of a step are equal: momentum
+ * continues and decays, as in PyTorch. It does not act in the steps of an accumulation before the last (see {@linkcode isHeld}), nor on tensors
+ * whose turn it is not. The results have the same bits on every device (see {@linkcode elementOps}), so ledgers replay as they do without a
+ * rule.
  */
 export interface UpdateRule {
-  /** As written into a ledger's header. */
+  /** Name, as written to a ledger's header. */
   readonly name: string;
-  /** As written into a ledger's header: all that the rule is made from. */
+  /** Parameters, as written to a ledger's header, from which the rule can be created again. */
   readonly parameters: Readonly<Record<string, JsonValue>>;
-  /** f32 values kept per offset, 0 at first. */
+  /** Number of f32 values stored per offset, initially 0. */
   readonly stateSize: 0 | 1 | 2;
-  /** Host scalars needed at each step. */
+  /** Number of host scalars needed in each step. */
   readonly inputSize: number;
-  /** Whether it rests in steps whose coefficients are all 0, as in ledgers from before 2026-12; false if absent. No part of its description: a ledger's header says it. */
+  /**
+   * Whether the rule does nothing in steps whose coefficients are all 0, as in ledgers from before 2026-12. Default false. It is not part of the
+   * rule's description; the ledger's header contains it separately.
+   */
   readonly restsAtZero?: boolean;
   /** The host scalars of an update (from 0), such as a scheduled learning rate: `inputSize` numbers. */
   inputs(update: number): readonly number[];
-  /**
-   * The host scalars `inputs` where the learning rate is multiplied by `rate`, as that of a group; the first scalar is multiplied by it if absent.
-   */
+  /** The host scalars with the learning rate multiplied by `rate`, for a group. If absent, the first scalar is multiplied. */
   paced?(inputs: readonly number[], rate: number): readonly number[];
-  /** The offset after a step along `gradient`, the mean over directions of derivative times z as the transformations leave it. */
+  /** The offset after a step along `gradient`, which is the mean over directions of derivative times z, after the transformations. */
   update<T>(
     o: Ops<T>,
     offset: T,
@@ -49,12 +51,12 @@ export interface UpdateRule {
   ): Updated<T>;
 }
 
-/** The host scalars of an update rule at a step of a run, from 0; none without a rule. */
+/** The host scalars of an update rule in a step of a run, from 0. Empty without a rule. */
 export function updateInputs(
   { update, plan }: {
     /** The rule. */
     readonly update?: UpdateRule | undefined;
-    /** A rule's updates are counted in steps that move: one in `hold`. */
+    /** A rule's updates are counted in moves, one per `hold` steps. */
     readonly plan: { readonly hold: number };
   },
   step: number,
@@ -72,7 +74,7 @@ export function pacedInputs(
   return update.paced?.(inputs, rate) ?? inputs.map((value, i) => i === 0 ? value * rate : value);
 }
 
-/** The same for each of several rates, one after the other. */
+/** These host scalars for each of several rates, one after another. */
 export function ratedInputs(
   update: Pick<UpdateRule, "paced">,
   inputs: readonly number[],
@@ -82,7 +84,7 @@ export function ratedInputs(
 }
 
 /**
- * Whether a step of a run, from 0, only accumulates: an update rule does not act in it.
+ * Whether a step of a run, from 0, only accumulates, so that an update rule does not act.
  *
  * @example Three of four
  * ```ts
@@ -96,7 +98,7 @@ export function isHeld({ hold }: { readonly hold: number }, step: number): boole
   return step % hold !== hold - 1;
 }
 
-/** A rule as a ledger's header holds it. */
+/** A rule in the form stored in a ledger's header. */
 export function describeUpdateRule({ name, parameters }: UpdateRule): JsonValue {
   return { name, parameters };
 }

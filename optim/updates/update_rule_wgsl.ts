@@ -7,8 +7,8 @@ import { ElementEmitter } from "../algebra/element_ops.ts";
 import type { UpdateRule } from "./update_rule.ts";
 
 /**
- * A rule as WGSL: `fn move_element(offset: f32, gradient: f32, state: vec2<f32>, at: u32) -> vec3<f32>` gives the offset, then the
- * state. Reads its host scalars from `rule_inputs[at + i]`; needs {@linkcode elementOpsWgsl}.
+ * A rule as WGSL: `fn move_element(offset: f32, gradient: f32, state: vec2<f32>, at: u32) -> vec3<f32>` returns the offset, then the state. It
+ * reads its host scalars from `rule_inputs[at + i]`, and requires {@linkcode elementOpsWgsl}.
  *
  * @example The sign of the gradient
  * ```ts

@@ -260,7 +260,8 @@ function codebookRows(t: PackedTensor, layout: CodebookLayout): RowDecoder {
   const { columns } = t;
   const { books, entries, vector, width, wordColumns } = codebookShape(layout);
   const stored = halves(t.scales);
-  const values = Float32Array.from(halves(t.codebook), float16ToNumber);
+  // Entries as they are stored: often a row is all that is read, and books may have 65,536.
+  const values = halves(t.codebook);
   const words = columns / wordColumns;
   const perWord = wordColumns / vector;
   return (row, out, at) => {
@@ -272,7 +273,7 @@ function codebookRows(t: PackedTensor, layout: CodebookLayout): RowDecoder {
         let sum = 0;
         for (let c = 0; c < books; c++) {
           const code = (t.codes[word + c] >>> shift) & (entries - 1);
-          sum += values[(c * entries + code) * vector + k];
+          sum += float16ToNumber(values[(c * entries + code) * vector + k]);
         }
         out[at + v * vector + k] = scale * sum;
       }

@@ -66,11 +66,25 @@ export function gridNamed(name: string): Grid | undefined {
   return Object.hasOwn(GRIDS, name) ? name as Grid : undefined;
 }
 
+/** Points by table, two a word: read once. */
+const planes = new Map<Exclude<Grid, "iq1_m">, Uint32Array<ArrayBuffer>>();
+
+/** What {@linkcode gridPlane} copies. */
+function pointsOf(grid: Grid): Uint32Array<ArrayBuffer> {
+  const table = grid === "iq1_m" ? "iq1_s" : grid;
+  let plane = planes.get(table);
+  if (plane === undefined) {
+    const letters = atob(GRID_TABLES[table]);
+    const bytes = new Uint8Array(letters.length);
+    for (let i = 0; i < bytes.length; i++) bytes[i] = letters.charCodeAt(i);
+    planes.set(table, plane = new Uint32Array(bytes.buffer));
+  }
+  return plane;
+}
+
 /** The points as a plane of a packed tensor: two a word, the first one low. */
 export function gridPlane(grid: Grid): Uint32Array<ArrayBuffer> {
-  const table = GRID_TABLES[grid === "iq1_m" ? "iq1_s" : grid];
-  const bytes = Uint8Array.from(atob(table), (character) => character.charCodeAt(0));
-  return new Uint32Array(bytes.buffer);
+  return pointsOf(grid).slice();
 }
 
 /** Words of {@linkcode gridPlane}. */
@@ -78,15 +92,22 @@ export function gridWords(grid: Grid): number {
   return 128 << GRIDS[grid].high;
 }
 
-/** The levels of every point, `[points][columns]`. */
+/** By grid: made once, as rows of many tensors ask for them. */
+const levelsOf = new Map<Grid, Uint8Array<ArrayBuffer>>();
+
+/** The levels of every point, `[points][columns]`; everyone has the same array, which is not to be changed. */
 export function gridLevels(grid: Grid): Uint8Array<ArrayBuffer> {
+  const known = levelsOf.get(grid);
+  if (known) return known;
   const { columns } = GRIDS[grid];
-  const points = new Uint16Array(gridPlane(grid).buffer);
+  const points = new Uint16Array(pointsOf(grid).buffer);
   const width = columns === 8 ? 2 : 3;
-  return Uint8Array.from(
-    { length: points.length * columns },
-    (_, i) => points[Math.floor(i / columns)] >> (width * (i % columns)) & (2 ** width - 1),
-  );
+  const levels = new Uint8Array(points.length * columns);
+  for (let p = 0, i = 0; p < points.length; p++) {
+    for (let k = 0; k < columns; k++) levels[i++] = points[p] >> (width * k) & (2 ** width - 1);
+  }
+  levelsOf.set(grid, levels);
+  return levels;
 }
 
 /** What lies with the scales of block `block` of 32 columns: `highWidth` bits; `at` is where its super-block's scales begin. */

@@ -171,7 +171,7 @@ function assigner(
       for (let k = width - 1; k >= 0; k--) {
         const x = scale === 0 ? 0 : magnitudes[from + k] / scale - way.added;
         let level = 0;
-        for (const middle of middles) if (x > middle) level++;
+        for (let m = 0; m < middles.length; m++) if (x > middles[m]) level++;
         key = key * levels.length + level;
       }
       let [code, least] = [0, Infinity];
@@ -249,22 +249,30 @@ function neighboursOf(grid: Grid): (key: number) => Uint16Array {
 function neighbours(grid: Grid, points: Uint8Array): (key: number) => Uint16Array {
   const { columns: width, levels } = GRIDS[grid];
   const known: Uint16Array[] = [];
-  const wanted = new Float64Array(width);
+  /** By column and level of a point, what its distance to the given level adds. */
+  const squares = new Float64Array(width * levels.length);
   const distances = new Float64Array(points.length / width);
   return (key) => {
     if (known[key]) return known[key];
     for (let k = 0, rest = key; k < width; k++) {
-      wanted[k] = levels[rest % levels.length];
+      const wanted = levels[rest % levels.length];
+      for (let level = 0; level < levels.length; level++) {
+        squares[k * levels.length + level] = (levels[level] - wanted) ** 2;
+      }
       rest = Math.floor(rest / levels.length);
     }
     let [least, second] = [Infinity, Infinity];
-    for (let p = 0; p < distances.length; p++) {
+    for (let p = 0, i = 0; p < distances.length; p++) {
       let distance = 0;
-      for (let k = 0; k < width; k++) distance += (levels[points[p * width + k]] - wanted[k]) ** 2;
+      for (let k = 0; k < width; k++) distance += squares[k * levels.length + points[i++]];
       distances[p] = distance;
       if (distance < least) [least, second] = [distance, least];
       else if (distance > least && distance < second) second = distance;
     }
-    return known[key] = Uint16Array.from(distances.keys().filter((p) => distances[p] <= second));
+    let count = 0;
+    for (let p = 0; p < distances.length; p++) if (distances[p] <= second) count++;
+    const near = new Uint16Array(count);
+    for (let p = 0, at = 0; at < count; p++) if (distances[p] <= second) near[at++] = p;
+    return known[key] = near;
   };
 }

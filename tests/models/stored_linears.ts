@@ -19,8 +19,11 @@ export function floats(type: Floats, values: readonly number[]): { buffer: Array
   return Uint16Array.from(new Uint32Array(f32.buffer), (word) => word >>> 16);
 }
 
-const list = (count: number, value: (i: number) => number) =>
-  Array.from({ length: count }, (_, i) => value(i));
+function list(count: number, value: (i: number) => number): number[] {
+  const all: number[] = [];
+  for (let i = 0; i < count; i++) all.push(value(i));
+  return all;
+}
 
 /** Of both signs, with 7 bits after the first: exact in bf16. */
 function scalesOf(count: number, next: () => number): number[] {

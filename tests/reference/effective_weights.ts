@@ -46,15 +46,16 @@ export function noiseTerm(
   return { amplitude, z };
 }
 
+/** By exponent, what a half's last bit is worth. */
+const UNITS = Float64Array.from({ length: 31 }, (_, exponent) => 2 ** (exponent - 25));
+
 /** The number that 16 bits of IEEE half precision stand for. */
 export function halfToNumber(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 31;
   const fraction = bits & 1023;
   if (exponent === 31) return fraction ? NaN : sign * Infinity;
-  return exponent === 0
-    ? sign * fraction * 2 ** -24
-    : sign * (1024 + fraction) * 2 ** (exponent - 25);
+  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * UNITS[exponent];
 }
 
 const pattern = new Uint32Array(1);

@@ -10,7 +10,10 @@ export function logSoftmax(logits: ArrayLike<number>): Float64Array {
   for (let i = 0; i < logits.length; i++) top = Math.max(top, logits[i]);
   let total = 0;
   for (let i = 0; i < logits.length; i++) total += Math.exp(logits[i] - top);
-  return Float64Array.from(logits, (logit) => logit - top - Math.log(total));
+  const logTotal = Math.log(total);
+  const result = new Float64Array(logits.length);
+  for (let i = 0; i < result.length; i++) result[i] = logits[i] - top - logTotal;
+  return result;
 }
 
 /** Log-probability of `targets[row]` under each row of `logits` `[rows][vocabulary]`. */

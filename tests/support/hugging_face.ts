@@ -31,13 +31,13 @@ export function readSafetensors(bytes: Uint8Array<ArrayBuffer>): Record<string, 
     if (name === "__metadata__") continue;
     const { dtype, data_offsets: [start, end] } = entry;
     const width = dtype === "F32" ? 4 : 2;
-    tensors[name] = Float32Array.from({ length: (end - start) / width }, (_, i) => {
-      const at = 8 + headerLength + start + i * width;
-      if (dtype === "F32") return view.getFloat32(at, true);
-      const half = view.getUint16(at, true);
-      if (dtype === "F16") return halfToNumber(half);
-      return new Float32Array(new Uint32Array([half << 16]).buffer)[0];
-    });
+    const values = tensors[name] = new Float32Array((end - start) / width);
+    const patterns = new Uint32Array(values.buffer);
+    for (let i = 0, at = 8 + headerLength + start; i < values.length; i++, at += width) {
+      if (dtype === "F32") values[i] = view.getFloat32(at, true);
+      else if (dtype === "F16") values[i] = halfToNumber(view.getUint16(at, true));
+      else patterns[i] = view.getUint16(at, true) << 16;
+    }
   }
   return tensors;
 }

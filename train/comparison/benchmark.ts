@@ -1,5 +1,5 @@
 /**
- * Runs a comparison of optimisers: every run is a fine-tune in a folder of its own, so what is interrupted goes on where it stopped.
+ * Runs a comparison of optimisers. Every run is a fine-tune with its own folder, so an interrupted comparison continues where it stopped.
  *
  * @module
  */
@@ -30,63 +30,63 @@ import { type TaskExamples, taskExamples } from "../runs/task_examples.ts";
 
 /** A held-out evaluation of a run. */
 export interface BenchmarkPoint {
-  /** Forwards before it. */
+  /** Number of forward passes before the evaluation. */
   readonly forwards: number;
-  /** In nats. */
+  /** Loss in nats. */
   readonly loss: number;
-  /** 0 to 1; classification only. */
+  /** Accuracy from 0 to 1. Only for classification. */
   readonly accuracy?: number;
 }
 
-/** What a run came to. */
+/** The result of a run. */
 export interface BenchmarkResult {
-  /** Which run. */
+  /** The run. */
   readonly job: BenchmarkJob;
-  /** Held-out evaluations, the base model's first and that of the last step last. */
+  /** Held-out evaluations. The first is that of the base model, and the last follows the last step. */
   readonly points: readonly BenchmarkPoint[];
-  /** Wall time of the steps and of their evaluations. */
+  /** Wall time of the steps and their evaluations, in minutes. */
   readonly minutes: number;
-  /** A loss was not finite. */
+  /** Whether the run stopped at a loss that was not finite. */
   readonly diverged: boolean;
 }
 
-/** What `runBenchmark` yields. */
+/** The events of `runBenchmark`. */
 export type BenchmarkEvent =
   | {
-    /** Tells events apart. */
+    /** Kind of the event. */
     readonly type: "step";
     /** The run. */
     readonly job: BenchmarkJob;
-    /** Steps done. */
+    /** Number of steps done. */
     readonly step: number;
     /** Training loss. */
     readonly loss: number;
-    /** As of the step. */
+    /** Pace as of this step. */
     readonly pace: StepPace;
   }
   | {
-    /** Tells events apart. */
+    /** Kind of the event. */
     readonly type: "result";
-    /** A run that is done. */
+    /** Result of a finished run. */
     readonly result: BenchmarkResult;
-    /** Whether it was done before. */
+    /** Whether the run had finished before this call. */
     readonly known: boolean;
   };
 
 interface Stored {
   readonly minutes: number;
   readonly diverged: boolean;
-  /** What came of the job's steps; absent where results are older than forwards before the first. */
+  /** How the run's forward passes were spent. Absent in results of older versions. */
   readonly spent?: Spent;
 }
 
-/** How the forwards of a run were spent. */
+/** How the forward passes of a run were spent. */
 interface Spent extends Pick<TrainConfig, "steps" | "evaluateEvery"> {
-  /** Before the first step. */
+  /** Forward passes before the first step. */
   readonly forwardsBefore: number;
 }
 
-/** Steps that are left of a job's when the forwards before the first are paid for, evaluated as often. */
+/** The number of steps of a job that remain after paying for the forward passes before the first step, with the same number of evaluations. */
 function spentOn({ config }: BenchmarkJob, { model, gpu }: RunSession): Spent {
   const optimiser = optimiserOfConfig(config);
   const { trainables } = planOffsets(
@@ -106,7 +106,7 @@ function storedPath({ config }: BenchmarkJob): string {
   return join(config.output, "result.json");
 }
 
-/** A run that is done, from its folder; undefined when it is not. */
+/** The result of a run that has finished, from its folder. Undefined if it has not. */
 export async function benchmarkResult(job: BenchmarkJob): Promise<BenchmarkResult | undefined> {
   const stored = await readJsonFile(storedPath(job), "settings", { optional: true }) as
     | Stored
@@ -129,7 +129,7 @@ export async function benchmarkResult(job: BenchmarkJob): Promise<BenchmarkResul
   return { job, points, minutes, diverged };
 }
 
-/** The held-out loss that a run ended with: infinite where it diverged. */
+/** The final held-out loss of a run. Infinite if it diverged. */
 export function finalLoss({ points, diverged }: BenchmarkResult): number {
   return diverged ? Infinity : points.at(-1)?.loss ?? Infinity;
 }
@@ -141,8 +141,8 @@ function bestRate(trials: readonly BenchmarkResult[]): number | undefined {
 }
 
 /**
- * The same with a model that was quantised once, in the comparison's folder: codebooks take minutes. A GGUF file's tokenizer has no
- * place in a folder, so such a model is quantised as it is loaded.
+ * The same job with a model that was quantised once, in the comparison's folder, because quantising to codebooks takes minutes. The tokenizer of
+ * a GGUF file cannot be stored in a folder, so such a model is quantised each time it is loaded.
  */
 async function quantisedOnce(
   config: TrainConfig,
@@ -199,9 +199,9 @@ async function* runJob(
 }
 
 /**
- * Runs what is not done yet: for every case and optimiser each learning rate with seed 0, then the best of them with seeds 1 and on.
+ * Runs what has not been done yet: for every case and optimiser, each learning rate with seed 0, then the best of these with seeds from 1.
  *
- * @throws What loading, reading examples and training throw; runs that are done stay done
+ * @throws Any error of loading, reading examples and training. Runs that have finished are kept.
  */
 export async function* runBenchmark(
   benchmark: Benchmark,

@@ -1,5 +1,5 @@
 /**
- * A comparison of optimisers at equal numbers of forwards, as a YAML file describes it.
+ * A comparison of optimisers with equal numbers of forward passes, as described in a YAML file.
  *
  * @module
  */
@@ -12,39 +12,39 @@ import { parseYaml } from "../config/parse_yaml.ts";
 
 /** A comparison of optimisers. */
 export interface Benchmark {
-  /** Folder of the runs, the table and the curves. */
+  /** Folder for the runs, the table and the curves. */
   readonly output: string;
-  /** Forwards of every run: steps are as many as these pay for. */
+  /** Number of forward passes of every run. It determines the number of steps. */
   readonly forwards: number;
-  /** Held-out evaluations of a run after the one at its beginning. */
+  /** Number of held-out evaluations per run, not counting the one at the start. */
   readonly evaluations: number;
-  /** Runs of a finalist, with seeds 1 and on; seed 0 chooses the learning rate. */
+  /** Number of final runs with the chosen learning rate, with seeds from 1. Seed 0 is used to choose the learning rate. */
   readonly seeds: number;
   /** Names of the cases, in order. */
   readonly cases: readonly string[];
-  /** Names of the optimisers, in order; the first is what others are compared with. */
+  /** Names of the optimisers, in order. The others are compared with the first. */
   readonly optimisers: readonly string[];
-  /** Learning rates to choose from: none where the optimiser's own default is taken, one where there is no choice. */
+  /** Learning rates to choose from. Empty if the optimiser's default is used; a single rate needs no choice. */
   learningRates(optimiser: string): readonly number[];
   /**
    * The configuration of one run.
    *
-   * @throws {RangeError | TypeError} For keys or values that a fine-tune does not have
+   * @throws {RangeError | TypeError} for keys or values that a fine-tune does not accept.
    */
   job(options: Omit<BenchmarkJob, "config">): BenchmarkJob;
 }
 
 /** One run of a comparison. */
 export interface BenchmarkJob {
-  /** On which model and data. */
+  /** Name of the case, which gives model and data. */
   readonly case: string;
-  /** By which optimiser. */
+  /** Name of the optimiser. */
   readonly optimiser: string;
-  /** Undefined: the optimiser's own. */
+  /** Learning rate. Undefined for the optimiser's default. */
   readonly learningRate: number | undefined;
-  /** Seed of the noise and the order. */
+  /** Seed of the noise and of the order of examples. */
   readonly seed: number;
-  /** The run as any other; its folder says what it is. */
+  /** Configuration of the run, including its folder. */
   readonly config: TrainConfig;
 }
 
@@ -102,19 +102,19 @@ function sections(value: unknown, place: Place): ReadonlyMap<string, Section> | 
   }));
 }
 
-/** The folder of a run below the comparison's. */
+/** The folder of a run, within that of the comparison. */
 function folderOf({ case: name, optimiser, learningRate, seed }: Omit<BenchmarkJob, "config">) {
   const rate = learningRate === undefined ? "default" : String(learningRate);
   return [name, optimiser, `lr ${rate} seed ${seed}`].map((part) => part.replaceAll(" ", "-"));
 }
 
 /**
- * Reads a comparison. Every run is a fine-tune: what a case says, and the optimiser with one of its learning rates.
+ * Reads a comparison. Every run is a fine-tune with the settings of a case, and an optimiser with one of its learning rates.
  *
- * @param name The file's name, for messages
- * @param options Where its paths count from
- * @throws {SyntaxError} When it is not YAML
- * @throws {RangeError | TypeError} For unknown keys, values out of range, or a run that no fine-tune can be
+ * @param name Name of the file, for messages.
+ * @param options Base of relative paths.
+ * @throws {SyntaxError} when the text is not YAML.
+ * @throws {RangeError | TypeError} for unknown keys, values out of range, or settings that are not valid for a fine-tune.
  *
  * @example Two optimisers on one case
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * What a comparison of optimisers says: a row for each case and optimiser.
+ * The results of a comparison of optimisers: one row per case and optimiser.
  *
  * @module
  */
@@ -12,25 +12,25 @@ import {
 import type { Benchmark } from "./benchmark_config.ts";
 import { forwardsTo } from "./forwards_to.ts";
 
-/** An optimiser on a case: its finalists, or where there are none yet its best trial. */
+/** The result of an optimiser on a case: its final runs or, before there are any, its best trial. */
 export interface BenchmarkRow {
-  /** On which model and data. */
+  /** Name of the case. */
   readonly case: string;
-  /** By which optimiser. */
+  /** Name of the optimiser. */
   readonly optimiser: string;
-  /** The chosen one; undefined: the optimiser's own. */
+  /** The chosen learning rate. Undefined for the optimiser's default. */
   readonly learningRate: number | undefined;
-  /** The runs it stands on. */
+  /** The runs that the row is computed from. */
   readonly runs: readonly BenchmarkResult[];
-  /** Whether those are finalists, whose seeds had no part in choosing the learning rate. */
+  /** Whether these are final runs, whose seeds were not used to choose the learning rate. */
   readonly finalists: boolean;
-  /** Runs that diverged, trials included. */
+  /** Number of runs that diverged, including trials. */
   readonly diverged: number;
-  /** Held-out evaluations, averaged over the runs that reached them. */
+  /** Held-out evaluations, each averaged over the runs that reached it. */
   readonly curve: readonly BenchmarkPoint[];
   /**
-   * Forwards after which the averaged curve, straight between evaluations, is at or below the final loss of the case's first optimiser,
-   * if it gets there.
+   * Number of forward passes after which the averaged curve, interpolated linearly, reaches the final loss of the case's first optimiser.
+   * Undefined if it does not.
    */
   readonly forwardsToFirst: number | undefined;
 }
@@ -57,7 +57,7 @@ function averaged(runs: readonly BenchmarkResult[]): BenchmarkPoint[] {
   });
 }
 
-/** Rows of what is done, in the order of the comparison. */
+/** The rows for all finished runs, in the order of the comparison. */
 export async function benchmarkRows(benchmark: Benchmark): Promise<BenchmarkRow[]> {
   const rows: BenchmarkRow[] = [];
   for (const at of benchmark.cases) {
@@ -115,8 +115,8 @@ function plusMinus(values: readonly number[], digits: number, factor = 1): strin
 }
 
 /**
- * The rows as a markdown table: final held-out loss and accuracy (mean ± standard deviation over seeds), and the share of the case's
- * largest drop in loss.
+ * The rows as a Markdown table: final held-out loss and accuracy (mean ± standard deviation over seeds), and the drop in loss as a fraction of
+ * the largest drop in the case.
  */
 export function benchmarkTable(rows: readonly BenchmarkRow[]): string {
   const drops = new Map<string, number>();

@@ -1,7 +1,6 @@
 /**
- * Declarative schemas of configuration files: fields that say what they expect and read an untrusted value.
- *
- * A section's fields are named in camelCase, as in TypeScript; the file's keys are the same names in snake_case.
+ * Declarative schemas of configuration files. A field describes what it accepts and reads an untrusted value. The fields of a section have
+ * camelCase names, as in TypeScript; the file's keys are the same names in snake_case.
  *
  * @module
  */
@@ -9,38 +8,38 @@ import { distance } from "fastest-levenshtein";
 import { isWithin, type NumberRule } from "../../optim/options.ts";
 import { meantKey } from "./field_words.ts";
 
-/** Where a value stands: the file's name and the keys that lead to it. */
+/** The position of a value: the file's name and the keys that lead to it. */
 export interface Place {
-  /** The file's name, for messages. */
+  /** Name of the file, for messages. */
   readonly file: string;
-  /** What names a key in place of the file, by the key's path, as of a flag that is laid over it. */
+  /** Other origins of values, such as a command-line flag, by the path of their key. */
   readonly sources?: ReadonlyMap<string, string> | undefined;
-  /** Keys from the outermost one, as written in the file. */
+  /** Keys from the outermost one, spelled as in the file. */
   readonly path: readonly string[];
 }
 
-/** A value of a configuration file: how to read it and what to tell about it. */
+/** A value in a configuration file: how to read it, and its documentation. */
 export interface Field<T> {
-  /** What it sets, in one line. */
+  /** One-line description. */
   readonly doc: string;
   /** What is accepted, as a noun phrase. */
   readonly expects: string;
-  /** Shown as the default; undefined for none. */
+  /** The default as shown in documentation. Undefined if there is none. */
   readonly shownDefault?: string;
-  /** The values that it can have, or that are known, where they are few enough to name. */
+  /** All possible or known values, if there are few. */
   readonly values?: readonly string[];
-  /** The fields of a section. */
+  /** The fields, if it is a section. */
   readonly fields?: Readonly<Record<string, Field<unknown>>>;
   /**
-   * The value of the type, or the default when `value` is undefined.
+   * Reads a value. Returns the default if `value` is undefined.
    *
-   * @throws {TypeError} for a value of another kind, or a required one that is missing.
-   * @throws {RangeError} for a value outside of what is allowed, or an unknown key.
+   * @throws {TypeError} for a value of another kind, or a missing required value.
+   * @throws {RangeError} for a value that is not allowed, or an unknown key.
    */
   read(value: unknown, place: Place): T;
 }
 
-/** What names the value at a place: the file, or what was laid over it. */
+/** The origin of the value at a place: the file, or whatever overrides it. */
 export function sourceOf({ file, path, sources }: Place): string {
   for (let length = path.length; length > 0 && sources; length--) {
     const source = sources.get(path.slice(0, length).join("."));
@@ -49,14 +48,14 @@ export function sourceOf({ file, path, sources }: Place): string {
   return file;
 }
 
-/** The file's spelling of a name: `learningRate` is `learning_rate`. */
+/** The spelling of a name in files: `learningRate` becomes `learning_rate`. */
 export function snakeCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 const longestShown = 60;
 
-/** An untrusted value in a message: scalars as written, never the inside of lists and sections. */
+/** An untrusted value for a message. Scalars are shown as written; the contents of lists and sections are not shown. */
 export function showValue(value: unknown): string {
   if (Array.isArray(value)) return `a list of ${value.length}`;
   if (typeof value === "object" && value !== null) return "a section";
@@ -64,14 +63,14 @@ export function showValue(value: unknown): string {
   return text.length > longestShown ? `${text.slice(0, longestShown)}...` : text;
 }
 
-/** The message that refuses a value at a place. */
+/** The message that rejects a value at a place. */
 export function refusal(place: Place, value: unknown, expects: string): string {
   return `Cannot use ${place.path.join(".")}: ${showValue(value)} in ${
     sourceOf(place)
   }: expected ${expects}`;
 }
 
-/** A field whose `accept` gives undefined for a value of another kind. */
+/** A field whose `accept` returns undefined for a value of another kind. */
 function field<T, F>(
   { doc, expects, fallback, shownDefault, values, accept }: {
     doc: string;
@@ -111,7 +110,7 @@ export function text(doc: string, fallback?: string): Field<string | undefined> 
   });
 }
 
-/** Bounds of a number; infinity is taken where it is the largest value, or where they say so. */
+/** Limits of a number. Infinity is accepted if it is the largest value, or if the limits explicitly allow it. */
 export interface NumberBounds extends NumberRule {
   /** Smallest value. */
   readonly min: number;
@@ -119,7 +118,7 @@ export interface NumberBounds extends NumberRule {
   readonly max: number;
 }
 
-/** What bounds allow, for people. */
+/** The range of allowed numbers, as text. */
 function boundsText(
   { min, max, above = false, below = false, whole, infinite }: NumberBounds,
 ): string {
@@ -132,9 +131,9 @@ function boundsText(
   return `${whole ? "a whole number" : "a number"} ${range}${infinite && !open ? ", or .inf" : ""}`;
 }
 
-/** A number within bounds. */
+/** A number within limits. */
 export function number(doc: string, bounds: NumberBounds): Field<number | undefined>;
-/** A number within bounds, with a default. */
+/** A number within limits, with a default. */
 export function number(doc: string, bounds: NumberBounds, fallback: number): Field<number>;
 export function number(
   doc: string,
@@ -154,17 +153,17 @@ export function number(
   });
 }
 
-/** Names as they are compared: in any case, however their words are joined. */
+/** A name in the form used for comparison: ignoring case and how its words are joined. */
 function plainName(name: unknown): string {
   return String(name).toLowerCase().replace(/[-_ ]/g, "");
 }
 
-/** One of the given values; names in any case, their words joined in any way. */
+/** One of the given values. For names, case and the way words are joined are ignored. */
 export function choice<const C extends string | number>(
   doc: string,
   choices: readonly C[],
 ): Field<C | undefined>;
-/** One of the given values, as above, with a default. */
+/** One of the given values, with a default. */
 export function choice<const C extends string | number>(
   doc: string,
   choices: readonly C[],
@@ -193,12 +192,12 @@ export function choice<const C extends string | number>(
 
 const longestList = 1000;
 
-/** A list of at most 1000 items that are read by a field; one item alone may stand without a list. */
+/** A list of at most 1000 items, each read by a field. A single item may be given without a list. */
 export function list<T>(
   doc: string,
   item: Field<T | undefined>,
 ): Field<readonly T[] | undefined>;
-/** A list of at most 1000 items that are read by a field, with a default. */
+/** A list of at most 1000 items, each read by a field, with a default. */
 export function list<T>(
   doc: string,
   item: Field<T | undefined>,
@@ -231,7 +230,7 @@ export function list<T>(
   };
 }
 
-/** What another reader makes of a value; see {@linkcode Field.read} for what `read` does. */
+/** A value read by a custom function; see {@linkcode Field.read} for what `read` must do. */
 export function custom<T>(
   doc: string,
   expects: string,
@@ -251,7 +250,7 @@ export function custom<T>(
   };
 }
 
-/** A field that must be there. */
+/** A field that is required. */
 export function required<T>(inner: Field<T | undefined>): Field<T> {
   return {
     ...inner,
@@ -268,7 +267,7 @@ export function required<T>(inner: Field<T | undefined>): Field<T> {
   };
 }
 
-/** A section: its own keys and no others. */
+/** A section, in which unknown keys are rejected. */
 export function section<T extends object>(
   doc: string,
   fields: { readonly [Name in keyof T]-?: Field<T[Name]> },
@@ -307,19 +306,19 @@ export function section<T extends object>(
 
 /** A documented key of a schema. */
 export interface ConfigKey {
-  /** Keys joined by dots, as in the file. */
+  /** Path of the key: keys joined by dots, as in the file. */
   readonly path: string;
-  /** What it sets, in one line. */
+  /** One-line description. */
   readonly doc: string;
   /** What is accepted. */
   readonly expects: string;
-  /** The default as text; undefined for none. */
+  /** The default as text. Undefined if there is none. */
   readonly shownDefault?: string;
-  /** The values that it can have, or that are known, where they are few enough to name. */
+  /** All possible or known values, if there are few. */
   readonly values?: readonly string[];
 }
 
-/** Every key of a schema, without the sections themselves, in order. */
+/** Every key of a schema in order, without the sections themselves. */
 export function keysOf(field: Field<unknown>, before: readonly string[] = []): ConfigKey[] {
   return Object.entries(field.fields ?? {}).flatMap(([name, child]) => {
     const path = [...before, snakeCase(name)];
@@ -329,7 +328,7 @@ export function keysOf(field: Field<unknown>, before: readonly string[] = []): C
   });
 }
 
-/** The known key that is spelled most like the given one; at equal distance, the one that is not deeper. */
+/** The known key whose spelling is closest to the given one. Of equally close keys, the least deeply nested. */
 function nearestKey(key: string, inside: Field<unknown>): string {
   const sections = Object.entries(inside.fields ?? {})
     .filter(([, child]) => child.fields !== undefined)

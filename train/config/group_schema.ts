@@ -1,5 +1,5 @@
 /**
- * The section `groups` of a configuration: form, epsilon, learning rate and layers of the kinds that are trained.
+ * The section `groups` of a configuration: form, epsilon, learning rate and layers for individual kinds of trained parameters.
  *
  * @module
  */
@@ -10,13 +10,13 @@ import { choice, custom, type Field, number, refusal, section, sourceOf } from "
 import { readLayers } from "./names.ts";
 import type { Place } from "./field.ts";
 
-/** What a kind of parameters has of its own; undefined: as the optimiser and the selection say. */
+/** Settings for one kind of parameters. Undefined settings follow the optimiser and the selection. */
 export interface GroupConfig extends GroupOptions {
   /** First and last layer, or a half of the layers. */
   readonly layers?: LayerRange | undefined;
 }
 
-/** Groups by the kind of what is trained. */
+/** Groups by kind of trained parameters. */
 export type GroupsConfig = { readonly [Kind in TrainableKind]?: GroupConfig };
 
 const halves = ["first-half", "second-half"] as const;
@@ -48,7 +48,7 @@ const fields: { readonly [Name in keyof GroupConfig]-?: Field<GroupConfig[Name]>
   ),
 };
 
-/** The section: one of its own for each kind. */
+/** The section, with a subsection for each kind. */
 export const groupsSection: Field<GroupsConfig> = section<Required<GroupsConfig>>(
   "What differs for one kind of parameters",
   Object.fromEntries(
@@ -56,12 +56,12 @@ export const groupsSection: Field<GroupsConfig> = section<Required<GroupsConfig>
   ) as never,
 );
 
-/** What was given of a group. */
+/** Whether any setting of a group was given. */
 export function isGiven(group: GroupConfig | undefined): group is GroupConfig {
   return group !== undefined && Object.values(group).some((value) => value !== undefined);
 }
 
-/** Refuses groups of kinds that are not trained: they would say nothing. */
+/** Rejects groups of kinds that are not trained, because they would have no effect. */
 export function assertGroupsTrained(
   groups: GroupsConfig,
   kinds: readonly TrainableKind[],

@@ -1,5 +1,5 @@
 /**
- * Names and words in configurations as people write them: of tasks, formats, layers and spans.
+ * Reads names and words in configurations: tasks, formats, layers and spans, in the ways people write them.
  *
  * @module
  */
@@ -16,14 +16,18 @@ export const taskNames: readonly string[] = [
   ...rowForms,
 ];
 
-/** A name of a task: of the known ones in their spelling; with a template it may be any. */
+/** Reads the name of a task. Known names are returned in their exact spelling; with a template, any name is allowed. */
 export function readTaskName(value: unknown, place: Place): string | undefined {
   if (typeof value !== "string") return undefined;
   if (value === "") throw new RangeError(refusal(place, value, "text"));
   return taskNames.find((name) => name === value.toLowerCase()) ?? value;
 }
 
-/** The exact name of a format. @throws {RangeError} For none, with what to take */
+/**
+ * Reads the name of a format and returns it in its exact spelling.
+ *
+ * @throws {RangeError} when it is not a format; the message suggests one.
+ */
 export function readFormatName(value: unknown, place: Place): string | undefined {
   if (typeof value !== "string") return undefined;
   try {
@@ -35,13 +39,20 @@ export function readFormatName(value: unknown, place: Place): string | undefined
   }
 }
 
-/** Words for a layer: the one where outliers of activations arise, the one whose offsets the loss is steepest along. */
+/**
+ * Words that select a layer: `"dominant"` is the layer in which outliers of activations arise, and `"sensitive"` the layer to whose offsets the
+ * loss is most sensitive.
+ */
 export type LayerWord = "dominant" | "sensitive";
 
-/** What a span may be. */
+/** The values that a span can have, for messages. */
 export const spans = "block, row or a number of columns";
 
-/** First and last layer, or the word for one. @throws {RangeError} For neither */
+/**
+ * Reads the first and last layer, or a word that selects a layer.
+ *
+ * @throws {RangeError} for anything else.
+ */
 export function readLayers(
   value: unknown,
   place: Place,
@@ -60,7 +71,11 @@ export function readLayers(
 
 const widestSpan = 2 ** 20;
 
-/** Columns that share an offset. @throws {RangeError} For none of {@linkcode spans} */
+/**
+ * Reads the number of columns that share an offset.
+ *
+ * @throws {RangeError} for a value that is none of {@linkcode spans}.
+ */
 export function readSpan(value: unknown, place: Place): OffsetSpan | number | undefined {
   const word = typeof value === "string" ? value.toLowerCase() : value;
   if (word === "block" || word === "row") return word;

@@ -1,5 +1,6 @@
 /**
- * The optimiser of a configuration. Its keys are the options that named optimisers declare: names, limits, defaults and meanings come from there.
+ * The section `optimiser` of a configuration. Its keys are the options that named optimisers declare, with their names, limits, defaults and
+ * descriptions.
  *
  * @module
  */
@@ -16,17 +17,17 @@ import {
 } from "../../optim/mod.ts";
 import { choice, custom, type Field, number, section, snakeCase } from "./field.ts";
 
-/** The learning rate over the steps. */
+/** How the learning rate changes over the steps. */
 export interface ScheduleConfig {
-  /** Its shape. */
+  /** Shape of the curve. */
   readonly kind: "constant" | "linear" | "cosine";
-  /** Steps of linear warm-up. */
+  /** Number of steps of linear warm-up. */
   readonly warmup: number;
-  /** Value at the last step. */
+  /** Learning rate at the last step. */
   readonly end: number;
 }
 
-/** Parts that a configuration lays around the rule of any optimiser. */
+/** Options that a configuration can add to the rule of any optimiser. */
 export const PartOptions = {
   rejectSpikes: {
     doc: "skip the update if a step's loss is this many standard deviations above the running mean",
@@ -57,35 +58,35 @@ export const PartOptions = {
     max: 512,
   },
 } as const;
-/** The same, as configured. */
+/** Configured values of {@linkcode PartOptions}. */
 export type PartOptions = OptionsOf<typeof PartOptions>;
 
-/** A named optimiser and its options; undefined ones are the optimiser's own defaults. */
+/** A named optimiser and its options. Undefined options have the optimiser's own defaults. */
 export interface OptimiserConfig
   extends ExtraOptions, Omit<NamedOptions, "learningRate">, PartOptions {
-  /** Which one. */
+  /** Name of the optimiser. */
   readonly name: OptimiserName;
   /** Peak learning rate. */
   readonly learningRate?: number;
-  /** The learning rate over the steps. */
+  /** How the learning rate changes over the steps. */
   readonly schedule: ScheduleConfig;
 }
 
-/** As read: what a schedule is that nobody asked for depends on the optimiser. */
+/** The section as read, before the default schedule is determined, which depends on the optimiser. */
 interface ReadOptimiser extends Omit<OptimiserConfig, "schedule"> {
   readonly schedule: Omit<ScheduleConfig, "kind"> & { readonly kind?: ScheduleConfig["kind"] };
 }
 
 const all = optimiserNames.map((name) => namedOptimisers[name]);
 
-/** The options that configurations have, of the optimiser's own and shared ones. */
+/** The options of an optimiser that configurations can set, its own and the shared ones. */
 function optionsOf(name: OptimiserName): OptionTable {
   const { shared, options } = namedOptimisers[name];
   const both: OptionTable = { ...shared, ...options };
   return Object.fromEntries(Object.entries(both).filter(([, { file }]) => file !== false));
 }
 
-/** What both rules allow. */
+/** The intersection of two rules. */
 function narrower(one: NumberRule, other: NumberRule): Required<NumberRule> {
   return {
     min: Math.max(one.min ?? -Infinity, other.min ?? -Infinity),
@@ -97,7 +98,7 @@ function narrower(one: NumberRule, other: NumberRule): Required<NumberRule> {
   };
 }
 
-/** The key of one optimiser, or of several that mean the same by it. */
+/** The key of an option that belongs to one optimiser, or has the same meaning in several. */
 function fieldOf(option: DeclaredOption, doc: string = option.doc): Field<unknown> {
   if ("of" in option) return choice(doc, option.of);
   if ("flag" in option) {
@@ -111,7 +112,7 @@ function fieldOf(option: DeclaredOption, doc: string = option.doc): Field<unknow
   return number(doc, narrower(option, option.file || {}));
 }
 
-/** Names of optimisers by what they say of something, the most frequent first. */
+/** Names of optimisers grouped by a property, largest group first. */
 function saidBy<Said>(
   of: ReadonlyMap<OptimiserName, DeclaredOption>,
   say: (option: DeclaredOption) => Said,
@@ -124,7 +125,7 @@ function saidBy<Said>(
   return [...groups].toSorted(([, a], [, b]) => b.length - a.length);
 }
 
-/** An option that takes what any of some takes; which optimiser takes what is looked at when it is known. */
+/** An option that accepts what any of the given ones accepts. The value is checked again when the optimiser is known. */
 function widest(options: readonly DeclaredOption[]): DeclaredOption {
   return options.reduce((one, other) => {
     if ("of" in one && "of" in other) return { ...one, of: [...new Set([...one.of, ...other.of])] };
@@ -137,7 +138,7 @@ function widest(options: readonly DeclaredOption[]): DeclaredOption {
   });
 }
 
-/** The field of an option that some optimisers have of their own. */
+/** The field of an option that only some optimisers have. */
 function combined(key: string): Field<unknown> {
   const found = new Map(optimiserNames.flatMap((name) => {
     const options = optionsOf(name);
@@ -155,7 +156,7 @@ function combined(key: string): Field<unknown> {
   return { ...fieldOf(widest([...found.values()]), doc), shownDefault };
 }
 
-/** The options that only some optimisers have, as TypeScript spells them. */
+/** The options that only some optimisers have, as spelled in TypeScript. */
 export const ownKeys: readonly (keyof ExtraOptions)[] = [
   ...new Set(all.flatMap(({ options }) => Object.keys(options))),
 ].filter((key) => optimiserNames.some((name) => Object.hasOwn(optionsOf(name), key))) as (
@@ -204,7 +205,7 @@ const fields = section<ReadOptimiser>(
   fieldsByName as { readonly [Name in keyof ReadOptimiser]-?: Field<ReadOptimiser[Name]> },
 );
 
-/** The section `optimiser`: values are those that the named optimiser takes, its schedule is its own where none is given. */
+/** The section `optimiser`. Values must be accepted by the named optimiser. Without `schedule`, the optimiser's own schedule is used. */
 export const optimiserSection: Field<OptimiserConfig> = {
   ...fields,
   read(value, place) {
@@ -219,7 +220,7 @@ export const optimiserSection: Field<OptimiserConfig> = {
   },
 };
 
-/** Keys of the section whose values are chosen for one optimiser and mean something else to another, as the file spells them. */
+/** Keys of the section, as spelled in files, whose values are chosen for one optimiser and have another meaning for others. */
 export const parameterKeys: ReadonlySet<string> = new Set(
   Object.keys(fieldsByName)
     .filter((key) => key !== "name" && !Object.hasOwn(PartOptions, key))

@@ -1,5 +1,5 @@
 /**
- * Paths of configurations: they count from the file that names them.
+ * Paths in configurations, which are relative to the file that contains them.
  *
  * @module
  */
@@ -8,23 +8,23 @@ import { namedChatTemplate } from "../../models/tokenizers/named_chat_templates.
 
 type Section = Readonly<Record<string, unknown>>;
 
-/** Where the paths of a configuration file count from. */
+/** The base of a configuration file's relative paths. */
 export interface PathOptions {
-  /** The file's folder. Default: paths stay as they are written, and count from the current folder. */
+  /** Folder of the file. Default: paths are kept as written, relative to the current folder. */
   readonly folder?: string | undefined;
 }
 
-/** What names something elsewhere, such as `hf:name`; one letter is a drive. */
+/** The prefix of a name that is not a path, such as `hf:name`. A single letter is a drive. */
 const SCHEME = /^[a-z][a-z0-9+.-]+:/i;
 
-/** A path as seen from where `folder` is seen from; absolute ones stay. */
+/** A path relative to `folder`, expressed relative to the base of `folder`. Absolute paths are unchanged. */
 export function pathFrom(folder: string, path: string): string {
   return path === "" || isAbsolute(path) || SCHEME.test(path) ? path : join(folder, path);
 }
 
 /**
- * The keys of a file with its paths as seen from where `folder` is seen from: of the model, the output, an adapter, and the folder of the data, which is
- * the file's own where none is named. What is of another kind than it should be is left as it is, to be refused.
+ * The keys of a file with their paths rebased by {@linkcode pathFrom}: those of the model, the output, an adapter and the data folder, which
+ * defaults to the folder of the file. Values of the wrong type are unchanged and rejected later.
  */
 export function withPathsFrom(keys: Section, folder: string): Section {
   const path = (value: unknown) => typeof value === "string" ? pathFrom(folder, value) : value;
@@ -42,12 +42,12 @@ export function withPathsFrom(keys: Section, folder: string): Section {
   return out;
 }
 
-/** Whether a chat template is one that has a name. */
+/** Whether a chat template is given by name. */
 function isNamed(template: unknown): boolean {
   return typeof template === "string" && namedChatTemplate(template) !== undefined;
 }
 
-/** What a configuration has of paths. */
+/** The paths in a configuration. */
 interface Paths {
   readonly model: string;
   readonly output: string;
@@ -56,7 +56,7 @@ interface Paths {
   readonly task?: { readonly chatTemplate?: string };
 }
 
-/** The configuration with absolute paths, which mean the same from everywhere. */
+/** The configuration with absolute paths, which do not depend on the current folder. */
 export function withAbsolutePaths<Config extends Paths>(config: Config): Config {
   const absolute = (path: string) => SCHEME.test(path) && !isAbsolute(path) ? path : resolve(path);
   const template = config.task?.chatTemplate;

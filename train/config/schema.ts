@@ -1,5 +1,5 @@
 /**
- * The configuration of a fine-tune: one YAML file, every key declared with its type, range, default and meaning.
+ * The configuration of a fine-tune: one YAML file, in which every key is declared with its type, range, default and description.
  *
  * @module
  */
@@ -49,57 +49,60 @@ export type {
 export type { GroupConfig, GroupsConfig } from "./group_schema.ts";
 export type { OptimiserConfig, ScheduleConfig } from "./optimiser_schema.ts";
 
-/** Files of examples and how many to take of each; their paths are absolute, or within the folder. */
+/** The files of examples, and how many examples to use of each. Paths are absolute or relative to the folder. */
 export interface DataConfig {
-  /** What the files lie in. */
+  /** Folder of the files. */
   readonly folder: string;
-  /** How their text became bytes; undefined: as their byte order marks say, UTF-8 without one. */
+  /** Encoding of the files' text. Undefined: as their byte order mark says, or UTF-8 without one. */
   readonly encoding?: TextEncoding;
-  /** Trained on; undefined: the built-in task's own. */
+  /** Training examples. Undefined: the file of the built-in task. */
   readonly train?: string;
-  /** Evaluated while training; `split`: a tenth of the training examples, whatever files the task has. */
+  /** Examples evaluated during training. `split` holds out a tenth of the training examples, even if the task has a validation file. */
   readonly validation?: string;
-  /** Evaluated at the end. */
+  /** Examples evaluated at the end. */
   readonly test?: string;
-  /** Most training examples; undefined for all. */
+  /** The most training examples. Undefined for all. */
   readonly trainLimit?: number;
-  /** Most validation examples; undefined for all. */
+  /** The most validation examples. Undefined for all. */
   readonly validationLimit?: number;
-  /** Most test examples; undefined for all. */
+  /** The most test examples. Undefined for all. */
   readonly testLimit?: number;
 }
 
-/** Which parameters are trained, and how finely: a selection as the models know it. */
+/** Which parameters are trained, and how finely. Corresponds to a {@linkcode Selection}. */
 export interface TrainablesConfig {
-  /** Name patterns to take; undefined for all. */
+  /** Patterns of names to train. Undefined for all. */
   readonly include?: readonly string[];
-  /** Name patterns to leave out; undefined: embedding and head. */
+  /** Patterns of names to exclude. Undefined: embedding and head. */
   readonly exclude?: readonly string[];
-  /** First and last layer, or the word for one that is found when the run begins; undefined for all. */
+  /** First and last layer, or a word for a layer that is determined when the run starts. Undefined for all. */
   readonly layers?: readonly [number, number] | LayerWord;
-  /** Kinds to take. */
+  /** Kinds of parameters to train. */
   readonly kinds: readonly TrainableKind[];
-  /** Columns that share an offset; undefined: as the optimiser wants it. */
+  /** Number of columns that share an offset. Undefined: the optimiser's preference. */
   readonly span?: OffsetSpan | number;
-  /** Whether the ledger is enough: else what no file could hold is refused. */
+  /** Whether the ledger alone is sufficient. If not, trained changes that no file could store are rejected. */
   readonly ledgerOnly?: boolean;
 }
 
-/** Where to run. */
+/** The device and its limits. */
 export interface DeviceConfig {
-  /** `high-performance`, `low-power`, or a part of the adapter's name; undefined: the system's choice. */
+  /** `high-performance`, `low-power`, or a part of the adapter's name. Undefined: the system's choice. */
   readonly adapter?: string;
-  /** MiB of activations above which a step's branches are evaluated in several passes, and exact gradients compute blocks again. */
+  /** MiB of activations above which a step's branches are evaluated in several passes, and exact gradients recompute blocks. */
   readonly activations: number;
-  /** What exact gradients keep of the forward, a number of blocks or a word; undefined: all where it fits `activations`, else the input of each block. */
+  /**
+   * What exact gradients store from the forward pass: a number of blocks, or a word. Undefined: everything if it fits `activations`, otherwise
+   * the input of each block.
+   */
   readonly checkpoints?: Checkpoints;
-  /** Milliseconds that a submission may take, see {@linkcode PacingLimits}. */
+  /** Milliseconds that a submission may take; see {@linkcode PacingLimits}. */
   readonly submission?: number;
 }
 
-/** How to quantise a model that is not quantised. */
+/** How to quantise a model that is not quantised yet. */
 export interface QuantizeConfig {
-  /** Format name, for example `int4_g128`; undefined: leave the weights as they are. */
+  /** Name of the format, such as `int4_g128`. Undefined: keep the weights as they are. */
   readonly format?: string;
 }
 
@@ -107,43 +110,43 @@ export interface QuantizeConfig {
 export interface TrainConfig extends AdapterSections {
   /** GGUF file or Hugging Face folder. */
   readonly model: string;
-  /** What is learned. */
+  /** The task to learn. */
   readonly task: TaskConfig;
-  /** From which files. */
+  /** Files of examples. */
   readonly data: DataConfig;
-  /** By which optimiser. */
+  /** Optimiser and its options. */
   readonly optimiser: OptimiserConfig;
-  /** What is trained, in one word: what `trainables` does not say follows from it. */
+  /** The tuning scheme, a word from which unspecified settings of `trainables` follow. */
   readonly scheme: SchemeName;
-  /** Folder of an adapter to begin with, of that scheme; undefined: a new one. */
+  /** Folder of an adapter of that scheme to start from. Undefined: a new adapter. */
   readonly adapter?: string;
-  /** In which parameters. */
+  /** The parameters to train. */
   readonly trainables: TrainablesConfig;
-  /** What differs for some kinds of them. */
+  /** Settings for individual kinds of parameters. */
   readonly groups: GroupsConfig;
-  /** Examples of a step. */
+  /** Examples per step. */
   readonly batchSize: number;
-  /** Steps of the run; without meaning while there are `epochs`. */
+  /** Number of steps. Not used if `epochs` is set. */
   readonly steps: number;
-  /** Passes over the training examples in place of steps, which follow when the data are read, see {@linkcode withSteps}. */
+  /** Passes over the training examples, instead of `steps`. The number of steps is known once the data have been read; see {@linkcode withSteps}. */
   readonly epochs?: number;
-  /** Seed of everything that is random. */
+  /** Seed of all random choices. */
   readonly seed: number;
-  /** Most tokens of an example; longer ones are cut. */
+  /** The most tokens per example. Longer examples are truncated. */
   readonly maxLength: number;
-  /** Steps between two evaluations; 0 for none. */
+  /** Steps between two evaluations. 0 for none. */
   readonly evaluateEvery: number;
-  /** Most examples of an evaluation while training; undefined for all. */
+  /** The most examples per evaluation during training. Undefined for all. */
   readonly evaluateLimit?: number;
-  /** Evaluations without a lower held-out loss after which the run stops; undefined: it makes all its steps. */
+  /** Number of evaluations without a lower held-out loss after which the run stops. Undefined: the run makes all its steps. */
   readonly patience?: number;
-  /** What the run is logged for besides `metrics.jsonl`. */
+  /** Additional log format besides `metrics.jsonl`. */
   readonly log?: "tensorboard";
   /** Folder for the ledger, the curve and the tuned model. */
   readonly output: string;
-  /** Where to run. */
+  /** The device and its limits. */
   readonly device: DeviceConfig;
-  /** How to quantise first. */
+  /** How to quantise the model first. */
   readonly quantize: QuantizeConfig;
 }
 
@@ -251,14 +254,14 @@ const schema: Field<TrainConfig> = section<TrainConfig>("A fine-tune", {
 });
 
 /**
- * Reads a configuration in YAML (its core schema: no merge keys, no dates). Keys are those of {@linkcode TrainConfig} in
- * snake_case; what is not given has its default.
+ * Reads a configuration in YAML (its core schema, without merge keys and dates). Keys are those of {@linkcode TrainConfig} in snake_case.
+ * Missing keys have their defaults.
  *
- * @param name The file's name, for messages.
- * @param options Where its paths count from.
- * @throws {SyntaxError} for text that is no YAML, is nested too deeply or is longer than 1,000,000 characters.
- * @throws {TypeError} for a value of another kind than expected, or a missing required key.
- * @throws {RangeError} for a value out of range, or an unknown key (naming the nearest known one).
+ * @param name Name of the file, for messages.
+ * @param options Base of relative paths.
+ * @throws {SyntaxError} when the text is not YAML, is nested too deeply, or is longer than 1,000,000 characters.
+ * @throws {TypeError} for a value of an unexpected kind, or a missing required key.
+ * @throws {RangeError} for a value out of range, or an unknown key (suggesting the closest known one).
  *
  * @example Defaults and a mistake
  * ```ts
@@ -290,12 +293,12 @@ export function parseTrainConfig(
 }
 
 /**
- * The same for a value that is already parsed, for example one made of command line flags.
+ * As {@linkcode parseTrainConfig}, for a value that has already been parsed, such as one made from command-line flags.
  *
- * @param name Where it comes from, for messages.
- * @param sources Where single keys come from, by their paths such as `optimiser.clip`, if from elsewhere.
- * @throws {TypeError} for a value of another kind than expected, or a missing required key.
- * @throws {RangeError} for a value out of range, or an unknown key (naming the nearest known one).
+ * @param name Origin of the value, for messages.
+ * @param sources Origins of individual keys, by paths such as `optimiser.clip`, if they differ.
+ * @throws {TypeError} for a value of an unexpected kind, or a missing required key.
+ * @throws {RangeError} for a value out of range, or an unknown key (suggesting the closest known one).
  */
 export function readTrainConfig(
   value: unknown,
@@ -324,15 +327,15 @@ export function readTrainConfig(
   return config;
 }
 
-/** The key under which a run's folder says what was used; it follows from the others, so nothing is read of it. */
+/** The key under which the configuration in a run's folder lists the settings that were used. It follows from the other keys, so it is not read. */
 export const RESOLVED = "resolved";
 
-/** Every key with its meaning, in the order of the file. */
+/** Every key with its description, in the order of the file. */
 export function trainConfigKeys(): readonly ConfigKey[] {
   return keysOf(schema);
 }
 
-/** The schema as a table for `--help`: key, meaning, what is accepted, default. */
+/** The schema as a table for `--help`: key, description, accepted values, default. */
 export function describeConfig(): string {
   const keys = trainConfigKeys();
   const width = Math.max(...keys.map(({ path }) => path.length));

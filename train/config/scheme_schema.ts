@@ -1,5 +1,5 @@
 /**
- * Tuning schemes of a configuration: what is trained, in one word, and the sections of those that have settings of their own.
+ * Tuning schemes: a word for what is trained, and the sections of schemes that have their own settings.
  *
  * @module
  */
@@ -23,16 +23,16 @@ import {
 import { assertGroupsTrained, type GroupsConfig } from "./group_schema.ts";
 import { readLayers } from "./names.ts";
 
-/** What a scheme trains where `trainables` does not say. */
+/** What a scheme trains unless `trainables` says otherwise. */
 interface SchemeSelection extends Pick<Selection, "include" | "exclude"> {
-  /** Kinds. */
+  /** Kinds of parameters. */
   readonly kinds: readonly TrainableKind[];
 }
 
-/** Names of schemes that train what the base has. */
+/** Names of schemes that train parameters of the base model. */
 export type BaseSchemeName = "full" | "head" | "norms" | "biases";
 
-/** What they train: a new one is a line here. */
+/** What these schemes train. To add one, add a line here. */
 const ofBase: Readonly<Record<BaseSchemeName, SchemeSelection>> = {
   full: { kinds: ["scales"] },
   head: { kinds: ["scales", "dense"], include: ["output.*"], exclude: [] },
@@ -40,10 +40,10 @@ const ofBase: Readonly<Record<BaseSchemeName, SchemeSelection>> = {
   biases: { kinds: ["biases"] },
 };
 
-/** Names of schemes that train an adapter in some layers and the base's own in others. */
+/** Names of schemes that train an adapter in some layers and parameters of the base model in others. */
 export type MixedSchemeName = "scales+lora";
 
-/** What they train, and where: a new one is a line here. */
+/** What these schemes train, and in which layers. To add one, add a line here. */
 const mixed: Readonly<
   Record<MixedSchemeName, {
     readonly adapter: AdapterSchemeName;
@@ -54,7 +54,7 @@ const mixed: Readonly<
   "scales+lora": { adapter: "lora", layers: { lora: "first-half", scales: "second-half" } },
 };
 
-/** Names of schemes: of those of the base, of adapters, and of both. */
+/** Names of all schemes: of the base model, of adapters, and of both. */
 export type SchemeName = BaseSchemeName | AdapterSchemeName | MixedSchemeName;
 
 /** All names. */
@@ -64,7 +64,7 @@ export const schemeNames: readonly SchemeName[] = [
   ...Object.keys(mixed) as MixedSchemeName[],
 ];
 
-/** What a scheme trains where `trainables` does not say. */
+/** What a scheme trains unless `trainables` says otherwise. */
 export function schemeSelection(name: SchemeName): SchemeSelection {
   if (isMixed(name)) return { kinds: Object.keys(mixed[name].layers) as TrainableKind[] };
   const adapter = adapterSchemeNames.find((known) => known === name);
@@ -75,12 +75,12 @@ function isMixed(name: SchemeName): name is MixedSchemeName {
   return Object.hasOwn(mixed, name);
 }
 
-/** What a scheme puts beside the base, if anything. */
+/** The adapter that a scheme adds to the base model, or undefined. */
 export function adapterOfScheme(name: SchemeName): AdapterSchemeName | undefined {
   return isMixed(name) ? mixed[name].adapter : adapterSchemeNames.find((known) => known === name);
 }
 
-/** Groups with the layers that a scheme gives to its kinds, where they do not say. */
+/** The groups, with the layers that a scheme gives to kinds whose layers are not set. */
 function schemeGroups(name: SchemeName, groups: GroupsConfig): GroupsConfig {
   if (!isMixed(name)) return groups;
   return {
@@ -94,7 +94,7 @@ function schemeGroups(name: SchemeName, groups: GroupsConfig): GroupsConfig {
   };
 }
 
-/** Settings of adapters by the name of their scheme: that of the configured scheme alone is there. */
+/** Settings of adapters by the name of their scheme. Only the configured scheme is present. */
 export type AdapterSections = { readonly [Name in AdapterSchemeName]?: AdapterSettings };
 
 const largestNumber = Number.MAX_SAFE_INTEGER;
@@ -115,7 +115,11 @@ function readPatterns(value: unknown): Readonly<Record<string, number>> | undefi
     : undefined;
 }
 
-/** First and last layer. @throws {RangeError} For what is no range */
+/**
+ * Reads the first and last layer.
+ *
+ * @throws {RangeError} when it is not a range.
+ */
 function readRange(value: unknown, place: Place): readonly [number, number] | undefined {
   const layers = readLayers(value, place);
   if (layers === undefined || typeof layers === "object") return layers;
@@ -155,7 +159,7 @@ function fieldOf(option: AdapterOption): Field<unknown> {
   return option.default === undefined ? number(doc, bounds) : number(doc, bounds, option.default);
 }
 
-/** The sections of schemes of adapters, by name. */
+/** The sections of adapter schemes, by name. */
 export const adapterSections: {
   readonly [Name in AdapterSchemeName]: Field<AdapterSettings | undefined>;
 } = Object.fromEntries(adapterSchemeNames.map((name) => {
@@ -173,7 +177,7 @@ export const schemeField: Field<SchemeName> = choice(
   "full",
 );
 
-/** What of a configuration follows from its scheme. */
+/** The settings that follow from the scheme. */
 interface Schemed {
   readonly scheme: SchemeName;
   readonly adapter?: string;
@@ -182,10 +186,10 @@ interface Schemed {
 }
 
 /**
- * The configuration with what follows from its scheme.
+ * The configuration, completed with what follows from its scheme.
  *
- * @param given What was read
- * @throws {RangeError} For the section of another scheme, or kinds without what the scheme adds
+ * @param given The configuration as read.
+ * @throws {RangeError} for the section of another scheme, or for kinds that exclude what the scheme adds.
  */
 export function withScheme<Config extends Schemed>(
   config: Config,

@@ -11,20 +11,28 @@ import type { TrainConfig } from "./schema.ts";
 /** The name of language modelling as a task. */
 export const languageModelling = "language-modelling";
 
-/** In place of a validation file: a part of the training examples is held out. */
+/** The value that replaces a validation file: a part of the training examples is held out. */
 export const heldOutOfTraining = "split";
 
-/** The form of fine-tuning data that a configuration names; undefined for another task. */
+/** The kind of fine-tuning data that a configuration names. Undefined for other tasks. */
 export function formOfConfig({ task }: Pick<TrainConfig, "task">): RowForm | undefined {
   return task.template === undefined ? rowForms.find((form) => form === task.name) : undefined;
 }
 
-/** The format of a configured file: as given, else by its extension. @throws {RangeError} when neither says it. */
+/**
+ * The format of a configured file: as given, or else by its extension.
+ *
+ * @throws {RangeError} when it is not given and the extension is unknown.
+ */
 export function formatOfSplit({ task }: TrainConfig, file: string): ExampleFormat {
   return task.format ?? formatOfFile(file);
 }
 
-/** The format of a data file by its extension. @throws {RangeError} when it does not say it. */
+/**
+ * The format of a data file by its extension.
+ *
+ * @throws {RangeError} for an unknown extension.
+ */
 export function formatOfFile(file: string): ExampleFormat {
   const format = formatOfExtension[dataExtension(file)];
   if (format === undefined) {
@@ -38,8 +46,8 @@ export function formatOfFile(file: string): ExampleFormat {
 }
 
 /**
- * The format of a built-in task's file: as given, else by an extension that says it, else the task's own. Lines with a label are called anything,
- * `train.tsv` too, but not JSON.
+ * The format of a built-in task's file: as given, or else by an extension that is specific, or else the task's own. Files of labelled lines have
+ * various names, including `train.tsv`, but do not contain JSON.
  */
 export function formatOfTaskFile(
   { task }: TrainConfig,
@@ -54,10 +62,10 @@ export function formatOfTaskFile(
 }
 
 /**
- * The built-in task of the configured name, or the one that is described; its files are those of `data`, relative to
- * `data.folder`. Undefined for language modelling, and for conversations, instructions and completions ({@linkcode formOfConfig}).
+ * The built-in task of the configured name, or the task that is described, with the files in `data`, relative to `data.folder`. Undefined for
+ * language modelling, and for conversations, instructions and completions ({@linkcode formOfConfig}).
  *
- * @throws {RangeError} for an unknown name, or a format that is neither given nor told by an extension.
+ * @throws {RangeError} for an unknown name, or a format that is neither given nor clear from an extension.
  * @throws {TypeError} for a description without labels or candidates.
  *
  * @example A built-in task with an own training file
@@ -106,7 +114,7 @@ export function taskOfConfig(config: TrainConfig): Task | undefined {
   });
 }
 
-/** Refuses keys that only fine-tuning data use. */
+/** Rejects keys that only apply to fine-tuning data. */
 function assertScored(
   { task: { name, template, loss, chatTemplate } }: TrainConfig,
   form?: RowForm,
@@ -126,7 +134,7 @@ function assertScored(
   );
 }
 
-/** Refuses keys that only a template uses. */
+/** Rejects keys that only apply with a template. */
 function assertUnused(keys: Readonly<Record<string, unknown>>): void {
   for (const [key, value] of Object.entries(keys)) {
     if (value !== undefined) {
@@ -137,7 +145,7 @@ function assertUnused(keys: Readonly<Record<string, unknown>>): void {
   }
 }
 
-/** Refuses keys that only tables use, for files that are none. */
+/** Rejects keys that only apply to tables, for other files. */
 function assertColumns({ task: { columns, separator, format }, data }: TrainConfig): void {
   const key = columns ? "columns" : separator === undefined ? undefined : "separator";
   if (key === undefined) return;

@@ -1,5 +1,5 @@
 /**
- * What a configuration says of the task: its keys with their meanings.
+ * The section `task` of a configuration.
  *
  * @module
  */
@@ -23,39 +23,39 @@ import {
 import { readTaskName, taskNames } from "./names.ts";
 
 /**
- * What is learned: a built-in task, a form of fine-tuning data, or a template with labels or candidates; neither: what the fields of the data
- * tell, or language modelling.
+ * The task to learn: a built-in task, a kind of fine-tuning data, or a template with labels or candidates. If none is given, the fields of the
+ * data determine the task; otherwise it is language modelling.
  */
 export interface TaskConfig {
-  /** A built-in task, for example `sst2`, or `language-modelling`, `chat`, `instruction`, `completion`; with a template, only a name. */
+  /** Name of a built-in task, such as `sst2`, or `language-modelling`, `chat`, `instruction` or `completion`. With a template, only a label. */
   readonly name?: string;
-  /** The files' format; undefined: by their extension. */
+  /** Format of the files. Undefined: by their extension. */
   readonly format?: ExampleFormat;
-  /** Names of a table's columns, if its first line does not give them. */
+  /** Names of a table's columns, if its first line does not contain them. */
   readonly columns?: readonly string[];
-  /** What stands between the cells of a table; undefined: of csv told from its beginning, of tsv a tab. */
+  /** Separator of a table's cells. Undefined: detected for csv, a tab for tsv. */
   readonly separator?: string;
-  /** Fields of an example in braces, for example `{sentence} It was{label}`. */
+  /** Text with fields of an example in braces, such as `{sentence} It was{label}`. */
   readonly template?: string;
-  /** The field that holds the label. */
+  /** Name of the field that contains the label. */
   readonly labelField?: string;
-  /** What each label is written as, for example ` great` for `1`. */
+  /** The text of each label, such as ` great` for `1`. */
   readonly labels?: Readonly<Record<string, string>>;
-  /** Templates of the choices, for data that bring their own. */
+  /** Templates of the candidates, for data that contain their own choices. */
   readonly candidates?: readonly string[];
-  /** Template of the text that is to be written, for example ` {summary}` and a line feed. */
+  /** Template of the text to generate, such as ` {summary}` and a line feed. */
   readonly answer?: string;
-  /** Of conversations and instructions: the name of a chat template, or a Jinja file; undefined: the model's own. */
+  /** For conversations and instructions: the name of a chat template, or a Jinja file. Undefined: the model's own template. */
   readonly chatTemplate?: string;
-  /** Of conversations, instructions and completions: what the loss is of; undefined: what is answered. */
+  /** For conversations, instructions and completions: the tokens that count in the loss. Undefined: the answers. */
   readonly loss?: LossPart;
-  /** What training lowers; undefined: classification where there are candidates. */
+  /** The loss of training. Undefined: classification if there are candidates. */
   readonly objective?: Objective;
-  /** Sizes and objective as published; undefined: all there is. */
+  /** Use published numbers of examples and the published objective. Undefined: use all examples. */
   readonly protocol?: "mezo";
 }
 
-/** The section. */
+/** The section `task`. */
 export const taskSection: Field<TaskConfig> = section<TaskConfig>("What is learned", {
   name: custom(
     "a built-in task, or language-modelling, chat, instruction or completion; if not given, recognised from the fields of the data; `task: sst2` is shorthand for `task.name`",

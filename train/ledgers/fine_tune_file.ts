@@ -1,5 +1,5 @@
 /**
- * A fine-tune on disk, whether its ledger replays or its offsets are kept beside it.
+ * A fine-tune on disk, whether its ledger can be replayed or its offsets are stored separately.
  *
  * @module
  */
@@ -13,19 +13,19 @@ import { openLedger } from "./ledger_file.ts";
 import { replayLedger, type ReplayLedgerOptions, trainablesOf } from "./replay.ts";
 import { StateFile } from "./state_file.ts";
 
-/** A fine-tune that was read. */
+/** A fine-tune as read from disk. */
 export interface FineTune {
-  /** Where its ledger lies. */
+  /** Path of its ledger. */
   readonly path: string;
   /** The ledger. */
   readonly ledger: Ledger;
-  /** Steps that it has. */
+  /** Number of steps. */
   readonly length: number;
-  /** The states that are kept where gradients were exact: the last, and the best if it is another. Undefined where the ledger replays. */
+  /** The stored states, if gradients were exact: the last one, and the best one if it differs. Undefined if the ledger can be replayed. */
   readonly states?: readonly StateFile[];
 }
 
-/** The states beside a ledger. */
+/** The paths of the states stored next to a ledger. */
 export function statePaths(ledger: string): { readonly last: string; readonly best: string } {
   const folder = dirname(ledger);
   return { last: join(folder, "run.state"), best: join(folder, "best.state") };
@@ -34,7 +34,7 @@ export function statePaths(ledger: string): { readonly last: string; readonly be
 /**
  * Opens a fine-tune by the path of its ledger.
  *
- * @throws What reading the ledger or its states throws
+ * @throws Any error of reading the ledger or its states.
  */
 export async function openFineTune(path: string): Promise<FineTune> {
   const ledger = await openLedger(path);
@@ -47,16 +47,17 @@ export async function openFineTune(path: string): Promise<FineTune> {
   return { path, ledger, length: last.step, states };
 }
 
-/** Steps after which there are offsets of a fine-tune by exact gradients, as a part of a sentence. */
+/** The steps for which a fine-tune by exact gradients has stored offsets, as part of a sentence. */
 export function stepsKept({ states = [] }: Pick<FineTune, "states">): string {
   const steps = states.map(({ step }) => step).toSorted((a, b) => a - b);
   return [0, ...steps].join(steps.length > 1 ? ", " : " and ");
 }
 
 /**
- * The offsets of a fine-tune after a number of steps, on the device, allocated: replayed, or read where gradients were exact.
+ * The offsets of a fine-tune after a number of steps, on the device, allocated. They are replayed or, if gradients were exact, read from a
+ * stored state.
  *
- * @throws {RangeError} When it belongs to another model, or there is no state of that step
+ * @throws {RangeError} when it belongs to another model, or no state of that step is stored.
  */
 export async function offsetsAfter(
   model: Model,

@@ -1,5 +1,5 @@
 /**
- * The adapter of a ledger and that of a model: steps along one adapter's tensors mean nothing beside another.
+ * Compares the adapter of a ledger with that of a model, because steps along one adapter's tensors have no meaning for another.
  *
  * @module
  */
@@ -13,9 +13,9 @@ import type { Adapter } from "../../models/adapters/scheme.ts";
 import type { LedgerHeader } from "../../optim/mod.ts";
 
 /**
- * Refuses a ledger that was written with another adapter beside the base than the model's.
+ * Rejects a ledger that was written with an adapter other than the model's.
  *
- * @throws {RangeError} That says what to do
+ * @throws {RangeError} with the remedy.
  */
 export function assertAdapterFits(
   { adapter: theirs }: Pick<LedgerHeader, "adapter">,
@@ -36,10 +36,10 @@ export function assertAdapterFits(
 }
 
 /**
- * The adapter that stood beside the base when a ledger was written; undefined where there was none.
+ * The adapter that the model had when a ledger was written. Undefined if there was none.
  *
- * @param given One with the values of its file, where the ledger began from one
- * @throws {RangeError} When its scheme is not known, or it began from a file that is not given
+ * @param given An adapter with the values of its file, if the ledger started from a file.
+ * @throws {RangeError} when its scheme is unknown, or the ledger started from a file that is not given.
  *
  * @example None
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * A ledger on disk: created whole, appended and flushed, its torn tail cut when it is resumed.
+ * A ledger on disk: created whole, appended to and flushed, and truncated to its last complete record when it is resumed.
  *
  * @module
  */
@@ -19,19 +19,19 @@ import {
   readLedger,
 } from "../../optim/mod.ts";
 
-/** A step as it is appended. */
+/** A step to append. */
 export interface LedgerEntry {
-  /** One per direction, rounded. */
+  /** Rounded coefficients, one per direction. */
   readonly coefficients: readonly number[];
   /** The chain's state after the step. */
   readonly state: readonly number[];
 }
 
-/** A ledger open for appending; dispose closes it. */
+/** A ledger that is open for appending. Disposing closes it. */
 export class LedgerFile implements Disposable {
-  /** Where it lies. */
+  /** Path of the file. */
   readonly path: string;
-  /** Its header with its bytes. */
+  /** Its header, with the header's bytes. */
   readonly head: LedgerHead;
   readonly #file: Deno.FsFile;
   #length: number;
@@ -46,15 +46,16 @@ export class LedgerFile implements Disposable {
     this.#length = length;
   }
 
-  /** Steps in the file. */
+  /** Number of steps in the file. */
   get length(): number {
     return this.#length;
   }
 
   /**
-   * Creates a ledger with no steps, of a fine-tune or with a header that is ready. Of several that create one path at the same moment, one succeeds.
+   * Creates a ledger without steps, from a fine-tune's properties or from a header. If several processes create the same path at once, one
+   * succeeds.
    *
-   * @throws {Deno.errors.AlreadyExists} When `path` exists: a fine-tune is never overwritten
+   * @throws {Deno.errors.AlreadyExists} when `path` exists. A fine-tune is never overwritten.
    */
   static async create(path: string, of: LedgerSubject | LedgerHeader): Promise<LedgerFile> {
     const head = encodeHeader("offsets" in of ? ledgerHeader(of) : of);
@@ -70,11 +71,11 @@ export class LedgerFile implements Disposable {
   }
 
   /**
-   * Opens a ledger to go on: an unfinished record at its end is cut off. Where a whole record is damaged, it and those behind it are cut
-   * off too, and the file as it was is kept beside it, as `notes` of the ledger say.
+   * Opens a ledger to continue it. An incomplete record at its end is removed. If a complete record is damaged, it and all later records are
+   * removed too, and a copy of the original file is kept, as the ledger's `notes` say.
    *
-   * @param check Told of the ledger before anything is cut; what it throws leaves the file as it is
-   * @throws {SyntaxError} When its head is damaged; the file is then left as it is
+   * @param check Called with the ledger before anything is removed. If it throws, the file is not changed.
+   * @throws {SyntaxError} when its header is damaged. The file is then not changed.
    */
   static async resume(
     path: string,
@@ -91,9 +92,9 @@ export class LedgerFile implements Disposable {
   }
 
   /**
-   * Appends steps and flushes them to the disk. Calls take turns.
+   * Appends steps and flushes them to disk. Concurrent calls are executed one after another.
    *
-   * @throws What the disk throws, for example when it is full; none of these steps is then in the file
+   * @throws Any error of the disk, for example when it is full. The file then contains none of these steps.
    */
   append(entries: readonly LedgerEntry[]): Promise<void> {
     const done = this.#turn.then(() => this.#append(entries));
@@ -122,9 +123,9 @@ export class LedgerFile implements Disposable {
   }
 
   /**
-   * Keeps other fine-tunes from writing here, until disposed of: their steps would be counted as of this one.
+   * Prevents other fine-tunes from writing to this ledger until disposed, because their steps would be counted as those of this one.
    *
-   * @throws {Deno.errors.Busy} When one does already
+   * @throws {Deno.errors.Busy} when another fine-tune is already writing.
    */
   hold(): Disposable {
     if (this.#held) {
@@ -136,14 +137,14 @@ export class LedgerFile implements Disposable {
     return { [Symbol.dispose]: () => void (this.#held = false) };
   }
 
-  /** Closes the file; what was appended is on the disk. */
+  /** Closes the file. Everything appended is on disk. */
   [Symbol.dispose](): void {
     if (!this.#closed) this.#file.close();
     this.#closed = true;
   }
 }
 
-/** Keeps a damaged ledger as it is beside itself, so that it can be cut. */
+/** Copies a damaged ledger before it is truncated. */
 async function withoutDamage(
   path: string,
   ledger: Ledger,
@@ -169,9 +170,9 @@ const NO_LEDGER = "Name the run's folder, or the run.ledger in it";
 /**
  * Reads a whole ledger.
  *
- * @throws {SyntaxError} When its head is damaged
- * @throws {TypeError | RangeError} For what is no regular file, or larger than 1 GiB
- * @throws {Deno.errors.NotFound} When there is none
+ * @throws {SyntaxError} when its header is damaged.
+ * @throws {TypeError | RangeError} when it is not a regular file, or larger than 1 GiB.
+ * @throws {Deno.errors.NotFound} when it does not exist.
  */
 export async function openLedger(path: string): Promise<Ledger> {
   try {

@@ -1,5 +1,5 @@
 /**
- * The header of a fine-tune's ledger, from what is trained on what.
+ * Creates the header of a fine-tune's ledger.
  *
  * @module
  */
@@ -17,25 +17,25 @@ import {
 import { describeUpdateRule } from "../../optim/updates/update_rule.ts";
 import { parseUpdateRule } from "../../optim/updates/update_rules.ts";
 
-/** What a ledger is about. */
+/** The properties of a fine-tune that its ledger records. */
 export interface LedgerSubject {
-  /** The base, with the adapter beside it if there is one. */
+  /** The base model, with its adapter if there is one. */
   readonly model: Pick<BaseIdentity, "fingerprint"> & {
     readonly adapter?: Pick<FittedAdapter, "adapter"> | undefined;
   };
-  /** How it moves. */
+  /** The optimiser. */
   readonly optimiser: Optimiser;
-  /** What is trained. */
+  /** The trained parameters. */
   readonly offsets: { readonly trainables: readonly Trainable[] };
   /** The master seed. Default 0. */
   readonly seed?: number;
-  /** How the data were ordered; free to choose. Default null. */
+  /** A description of how the data were ordered, in any form. Default null. */
   readonly data?: JsonValue;
 }
 
 /**
- * Refuses an update rule whose description is read as another: its ledger would replay to another model. What is no rule of this library
- * is refused where the header is encoded.
+ * Rejects an update rule whose description would be read as a different rule, because its ledger would replay to different values. A rule that
+ * this library does not know is rejected when the header is encoded.
  */
 function assertDescribed({ name, update }: Optimiser): void {
   if (!update) return;
@@ -60,9 +60,9 @@ function assertDescribed({ name, update }: Optimiser): void {
 }
 
 /**
- * The header to create a ledger with.
+ * Creates the header of a ledger.
  *
- * @throws {RangeError} For an update rule that would be read as another
+ * @throws {RangeError} for an update rule that would be read as a different one.
  */
 export function ledgerHeader(
   { model, optimiser, offsets, seed = 0, data = null }: LedgerSubject,
@@ -89,9 +89,9 @@ export function ledgerHeader(
 }
 
 /**
- * Refuses to write records of what could not be made again.
+ * Rejects optimisers whose steps cannot be replayed from records.
  *
- * @throws {TypeError} When the optimiser takes exact gradients
+ * @throws {TypeError} when the optimiser takes exact gradients.
  */
 export function assertReplayable({ name, estimator }: Optimiser): void {
   if (!estimator.exact) return;

@@ -1,6 +1,7 @@
 /**
- * The state of a fine-tune that no ledger replays, on disk: offsets, what an update rule keeps beside them, and where the run stands. A file in
- * safetensors' format, written beside its place, flushed and renamed, so that it is the state before or the whole one after.
+ * The state on disk of a fine-tune that cannot be replayed from a ledger: its offsets, the state of its update rule, and the position of the
+ * run. It is a safetensors file that is written under a temporary name, flushed and renamed, so it always contains either the old or the new
+ * state completely.
  *
  * @module
  */
@@ -11,35 +12,35 @@ import type { LedgerHead, UpdateRule } from "../../optim/mod.ts";
 import type { ByteSource } from "../../quant/files/byte_source.ts";
 import { readSafetensors, type SafetensorsFile, writeSafetensors } from "../../quant/mod.ts";
 
-/** What a state file has for every tensor that is trained. */
+/** The parts stored for every trained tensor. */
 type Part = "offsets" | `moments.${number}` | "gradients";
 
-/** Where a run stands. */
+/** The position of a run. */
 type Standing = Pick<StateToSave, "step" | "chain">;
 
-/** What to write of a run. */
+/** The state of a run to save. */
 export interface StateToSave {
-  /** Steps done. */
+  /** Number of steps done. */
   readonly step: number;
-  /** The chain's state after them. */
+  /** The chain's state after these steps. */
   readonly chain: readonly number[];
-  /** On the device, which is at no work on them. */
+  /** Offsets on the device, which must not be working on them. */
   readonly offsets: OffsetSet;
-  /** What keeps values beside them; without it only offsets are written, which is enough to use them. */
+  /** The update rule whose state is saved. Without it only the offsets are written, which is enough for using them. */
   readonly update?: UpdateRule | undefined;
-  /** Whether the gradient is in the middle of an accumulation, and is written too. */
+  /** Whether a gradient is being accumulated and must be saved too. */
   readonly accumulating?: boolean;
 }
 
 const FORMAT = "qzo state 1";
 
-/** Seconds between two states of a run at least, where nothing else asks for one. */
+/** Least number of seconds between two saved states, if nothing else requests one. */
 const SAVE_EVERY = 20;
-/** A state may take this share of the time. */
+/** The greatest fraction of time spent saving states. */
 const SAVE_SHARE = 0.02;
 
 /**
- * A state beside a ledger, which it names by the ledger's checksum. `step` is 0 while there is no file: offsets are then zero.
+ * A state that belongs to a ledger, which it identifies by the ledger's checksum. Before the file exists, `step` is 0 and all offsets are zero.
  *
  * @example A run that has made no step has no file yet
  * ```ts
@@ -67,9 +68,9 @@ const SAVE_SHARE = 0.02;
  * ```
  */
 export class StateFile {
-  /** Where it lies. */
+  /** Path of the file. */
   readonly path: string;
-  /** The head of the ledger that it belongs to. */
+  /** The header of the ledger that it belongs to. */
   readonly head: LedgerHead;
   #at: Standing;
   #isThere: boolean;
@@ -84,39 +85,39 @@ export class StateFile {
   }
 
   /**
-   * Opens a state, or where there is none begins one at step 0.
+   * Opens a state, or starts one at step 0 if the file does not exist.
    *
-   * @throws {SyntaxError | RangeError} When the file is damaged, or belongs to another ledger
+   * @throws {SyntaxError | RangeError} when the file is damaged, or belongs to another ledger.
    */
   static async open(path: string, head: LedgerHead): Promise<StateFile> {
     return new StateFile(path, head, await readStanding(path, head));
   }
 
-  /** Whether there is a file. */
+  /** Whether the file exists. */
   get isThere(): boolean {
     return this.#isThere;
   }
 
-  /** Steps that the file holds. */
+  /** Number of steps in the saved state. */
   get step(): number {
     return this.#at.step;
   }
 
-  /** The chain's state after these steps; undefined before the first. */
+  /** The chain's state after these steps. Undefined before the first. */
   get chain(): readonly number[] | undefined {
     return this.#at.step === 0 ? undefined : this.#at.chain;
   }
 
-  /** Whether it is time to write a state: some seconds have passed, and long enough for writing to take a small share of them. */
+  /** Whether a state should be saved now: enough seconds have passed, and saving takes only a small fraction of the time. */
   get isDue(): boolean {
     const since = (performance.now() - this.#saved) / 1000;
     return since >= Math.max(SAVE_EVERY, this.#took / SAVE_SHARE);
   }
 
   /**
-   * Reads what the file holds into allocated offsets, and what `update` keeps beside them where it is given; nothing at step 0.
+   * Reads the saved state into allocated offsets and, if `update` is given, the state of the update rule. Does nothing at step 0.
    *
-   * @throws {SyntaxError | RangeError} When the file is damaged, or has not what `update` keeps
+   * @throws {SyntaxError | RangeError} when the file is damaged, or lacks the state of `update`.
    */
   async restore(gpu: Gpu, offsets: OffsetSet, update?: UpdateRule): Promise<void> {
     if (this.#at.step === 0) return;
@@ -143,9 +144,9 @@ export class StateFile {
   }
 
   /**
-   * Writes a state in place of the one before.
+   * Saves a state, replacing the previous one.
    *
-   * @throws What the disk throws; the state before is then still there
+   * @throws Any error of the disk. The previous state is then still there.
    */
   async save(gpu: Gpu, state: StateToSave): Promise<void> {
     const begun = performance.now();
@@ -196,7 +197,7 @@ function word(crc: number): string {
   return crc.toString(16).padStart(8, "0");
 }
 
-/** Where a tensor's values lie among storages that are laid out as the arenas. */
+/** Position of a tensor's values within storages that are laid out like the arenas. */
 function placeOf(offsets: OffsetSet, storages: readonly Storage[], name: string) {
   const { storage: arena, offset = 0 } = offsets.range(name)!;
   const storage = storages[offsets.arenas.indexOf(arena)];
@@ -207,7 +208,7 @@ function hasPart({ tensors }: SafetensorsFile, part: Part): boolean {
   return [...tensors.keys()].some((name) => name.startsWith(`${part}/`));
 }
 
-/** Where the run of a state file stands; undefined where there is no file. */
+/** The position of a run in a state file. Undefined if the file does not exist. */
 async function readStanding(path: string, head: LedgerHead): Promise<Standing | undefined> {
   const isThere = await Deno.lstat(path).then(() => true, () => false);
   if (!isThere) return undefined;
@@ -242,7 +243,7 @@ function chainOf(text = ""): readonly number[] | undefined {
   }
 }
 
-/** Refuses a file whose values are not those that were written. */
+/** Rejects a file whose values differ from those that were written. */
 async function checkSum(
   source: ByteSource,
   { tensors, metadata }: SafetensorsFile,

@@ -1,5 +1,5 @@
 /**
- * Which layer to train when one is enough: the dominant one, found without training.
+ * Finds the dominant layer without training, for training a single layer.
  *
  * @module
  */
@@ -21,54 +21,54 @@ import type { Model } from "../../models/inference/model.ts";
 import { planOffsets, type Selection } from "../selection.ts";
 import { squaredSlopes } from "./slopes.ts";
 
-/** What makes a layer dominant: see {@linkcode dominantLayer}. */
+/** What makes a layer dominant; see {@linkcode dominantLayer}. */
 export type Dominance = "outliers" | "sensitivity";
 
-/** All kinds. */
+/** All kinds of dominance. */
 export const dominances: readonly Dominance[] = ["outliers", "sensitivity"];
 
-/** How to look for the dominant layer. */
+/** Options for finding the dominant layer. */
 export interface DominantLayerOptions {
   /** What makes a layer dominant; `"outliers"` by default. */
   readonly by?: Dominance;
-  /** What the examples' losses are; `"language-modelling"` by default. */
+  /** The objective of the examples. Default `"language-modelling"`. */
   readonly objective?: Objective;
-  /** What is perturbed to find the most sensitive layer; the scales of all layers by default. */
+  /** What is perturbed to find the most sensitive layer. Default: the scales of all layers. */
   readonly selection?: Selection;
-  /** Batches to look at; 4 by default. */
+  /** Number of batches to evaluate. Default 4. */
   readonly batches?: number;
-  /** Examples of a batch; 8 by default. */
+  /** Examples per batch. Default 8. */
   readonly batchSize?: number;
-  /** Stops between two batches. */
+  /** Aborts between two batches. */
   readonly signal?: AbortSignal;
-  /** Told after each batch how many of how many are done. */
+  /** Called after each batch with the number of batches done and their total. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 
 /** The dominant layer. */
 export interface DominantLayer {
-  /** Its number, from 0. */
+  /** Index of the layer, from 0. */
   readonly layer: number;
-  /** What was compared, by layer; the largest wins. */
+  /** The compared score of each layer. The largest wins. */
   readonly scores: readonly number[];
-  /** The selection that trains it alone. */
+  /** The selection that trains only this layer. */
   readonly selection: Selection;
 }
 
 /**
- * The layer that dominates zeroth-order fine-tuning, from forward passes alone; nothing is changed.
+ * Finds the layer that dominates zeroth-order fine-tuning, with forward passes alone. Nothing is changed.
  *
- * - `"outliers"`: where outliers of activations arise. Score: how many times the ratio of the largest to the mean size of the hidden
- *   states grows in that layer.
- * - `"sensitivity"`: along whose offsets the loss is steepest. Score: the root mean square of two-sided derivatives along random
- *   directions in that layer alone (relative offsets, epsilon 0.02), which is the length of its gradient.
+ * - `"outliers"`: the layer in which outliers of activations arise. Its score is the factor by which the ratio of the largest to the mean
+ *   magnitude of hidden states grows in the layer.
+ * - `"sensitivity"`: the layer to whose offsets the loss is most sensitive. Its score is the root mean square of two-sided derivatives along
+ *   random directions in that layer alone (relative offsets, epsilon 0.02), which estimates the norm of its gradient.
  *
- * Departures: the paper takes the first layer with outliers, by a criterion that was not read; growth needs no threshold. It says that this layer
- * is also the most sensitive one, which `"sensitivity"` measures on the task's own examples.
+ * Differences from the paper: it takes the first layer with outliers, by a criterion in the full text, which was not available; growth needs no
+ * threshold. It also states that this layer is the most sensitive one, which `"sensitivity"` measures directly on the task's examples.
  *
- * Source: Dominant-Layer ZO (arXiv 2606.05516), of which the abstract was read.
+ * Source: Dominant-Layer ZO (arXiv 2606.05516), abstract only.
  *
- * @throws {RangeError} When there are no examples, one does not fit the model, or nothing is selected in any layer
+ * @throws {RangeError} when there are no examples, one does not fit the model, or no layer contains anything that is selected.
  *
  * @example The layer of the bundled model
  * ```ts
@@ -112,7 +112,7 @@ export async function dominantLayer(
 
 type Batches = readonly ReturnType<typeof packBatch>[];
 
-/** By layer: the outlier ratio of what leaves it over that of what enters it. */
+/** For each layer, the outlier ratio of its output divided by that of its input. */
 async function outlierGrowth(
   model: Model,
   batches: Batches,
@@ -151,7 +151,7 @@ async function outlierGrowth(
   return ratios.slice(1).map((ratio, layer) => ratio / Math.max(ratios[layer], 1e-30));
 }
 
-/** By layer: the root mean square of derivatives along directions in it alone. */
+/** For each layer, the root mean square of derivatives along directions in that layer alone. */
 async function sensitivity(
   model: Model,
   batches: Batches,

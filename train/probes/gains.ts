@@ -1,5 +1,5 @@
 /**
- * How steep the loss is along each trained tensor, and how large z is to be in it for that.
+ * Measures how sensitive the loss is to each trained tensor, and scales the noise in each tensor accordingly.
  *
  * @module
  */
@@ -19,33 +19,33 @@ import type { PackedBatch } from "../../models/batch.ts";
 import type { Model } from "../../models/inference/model.ts";
 import { squaredSlopes } from "./slopes.ts";
 
-/** Directions looked along at a time, beside one look without any: few enough to tell how far it is. */
+/** Directions evaluated together, in addition to one evaluation without noise. Few enough to report progress. */
 const DIRECTIONS = 64;
 
-/** Forwards that {@linkcode measureGains} takes. */
+/** Number of forward passes that {@linkcode measureGains} takes. */
 export function gainForwards({ plan: { gains } }: Optimiser, tensors: number): number {
   if (!gains) return 0;
   const perPass = Math.floor(DIRECTIONS / gains.queries);
   return tensors * gains.queries + Math.ceil(tensors / perPass);
 }
 
-/** How to measure. */
+/** Options of the measurement. */
 export interface MeasureGainsOptions {
-  /** Of the directions; default 0. */
+  /** Seed of the directions. Default 0. */
   readonly seed?: number | undefined;
-  /** Stops between some tensors and the next. */
+  /** Aborts between groups of tensors. */
   readonly signal?: AbortSignal | undefined;
-  /** Told after some tensors how many of how many have been looked at. */
+  /** Called after each group of tensors with the number of tensors done and their total. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
 /**
- * The same trainables with their gains: what an optimiser whose directions have gains needs offsets to be made of. Looks along
- * `gains.queries` directions in each tensor alone, one-sided, on one batch of the task; nothing is changed. Of an optimiser
- * without gains the trainables come back as they are.
+ * The same trainables with their gains, from which offsets must be created for an optimiser whose directions have gains. Evaluates
+ * `gains.queries` one-sided directions in each tensor separately, on one batch of the task. Nothing is changed. For an optimiser without gains,
+ * the trainables are returned unchanged.
  *
- * @param batch Training examples
- * @throws {RangeError} When the batch does not fit the model, or a loss is not finite
+ * @param batch Training examples.
+ * @throws {RangeError} when the batch does not fit the model, or a loss is not finite.
  *
  * @example Gains of the bundled model
  * ```ts
@@ -80,9 +80,9 @@ export async function measureGains(
 }
 
 /**
- * The mean square of derivatives along directions in each trainable alone, one-sided, on one batch; nothing is changed.
+ * For each trainable, the mean square of one-sided derivatives along directions in that trainable alone, on one batch. Nothing is changed.
  *
- * @throws {RangeError} When the batch does not fit the model, or a loss is not finite
+ * @throws {RangeError} when the batch does not fit the model, or a loss is not finite.
  */
 export async function slopesOf(
   model: Model,

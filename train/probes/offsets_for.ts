@@ -1,5 +1,6 @@
 /**
- * The offsets that an optimiser needs: those of a selection, with what it wants to know of each tensor before the first step.
+ * Creates the offsets that an optimiser needs: those of a selection, with the facts about each tensor that the optimiser requires before the
+ * first step.
  *
  * @module
  */
@@ -12,30 +13,34 @@ import { planOffsets, type Selection } from "../selection.ts";
 import { findFacts, type Optimiser, preparationsOf } from "../../optim/mod.ts";
 import { trainingOrder } from "../finetune.ts";
 
-/** What to train, and what to look at for it. */
+/** What to train, and the data for measuring gains. */
 export interface OffsetsForOptions {
-  /** What is trained; the scales of all layers by default. */
+  /** What to train. Default: the scales of all layers. */
   readonly selection?: Selection;
-  /** Training examples, for optimisers with gains: the first batch shows along which tensors the loss is steep, where the optimiser wants to know. */
+  /**
+   * Training examples, for optimisers with gains. The sensitivity of the loss to each tensor is measured on the first batch, if the optimiser
+   * requires it.
+   */
   readonly train?: readonly Example[];
-  /** What the examples' losses are. */
+  /** The objective of the examples. */
   readonly objective?: Objective;
-  /** Examples of a batch; 16 by default. */
+  /** Examples per batch. Default 16. */
   readonly batchSize?: number;
-  /** The run's seed; 0 by default. */
+  /** Seed of the run. Default 0. */
   readonly seed?: number;
-  /** Stops between looking at some tensors and the next. */
+  /** Aborts between groups of tensors. */
   readonly signal?: AbortSignal | undefined;
-  /** Told how many of how many tensors have been looked at. */
+  /** Called with the number of tensors measured and their total. */
   readonly onGains?: ((done: number, total: number) => void) | undefined;
 }
 
 /**
- * Offsets, all zero, for an optimiser to train: of a mask with a global budget with a share for each tensor, of directions
- * with gains with a gain for each, which takes {@linkcode gainForwards} forwards on the first batch. For all others what `planOffsets` gives.
+ * Creates zero offsets for an optimiser to train. For a mask with a global budget, each tensor gets its share. For directions with gains, each
+ * tensor gets its gain, which takes {@linkcode gainForwards} forward passes on the first batch. For all other optimisers, the result is that of
+ * `planOffsets`.
  *
- * @throws {RangeError} When nothing is selected, a batch does not fit the model, or a loss is not finite
- * @throws The signal's reason when it aborts
+ * @throws {RangeError} when nothing is selected, a batch does not fit the model, or a loss is not finite.
+ * @throws The signal's reason when it aborts.
  *
  * @example Trained by qzoPlus with gains
  * ```ts

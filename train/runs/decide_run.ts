@@ -1,5 +1,5 @@
 /**
- * What a fine-tune of a model on a file needs to be told and was not.
+ * Chooses settings that a fine-tune needs and that were not given.
  *
  * @module
  */
@@ -15,48 +15,48 @@ import { stepsPerEpoch } from "./epochs.ts";
 import { recogniseTask } from "./recognise_task.ts";
 import type { TaskExamples } from "./task_examples.ts";
 
-/** A key of a configuration that was decided. */
+/** A setting that was chosen. */
 export interface Decision {
-  /** Its path, for example `optimiser.name`. */
+  /** Path of the key, such as `optimiser.name`. */
   readonly key: string;
-  /** What it was set to. */
+  /** The chosen value. */
   readonly value: string;
-  /** Why, in words. */
+  /** The reason, for people. */
   readonly why: string;
 }
 
-/** A configuration with what was decided. */
+/** A configuration with the settings that were chosen. */
 export interface DecidedRun {
-  /** Complete. */
+  /** The complete configuration. */
   readonly config: TrainConfig;
-  /** In the order of the configuration's keys. */
+  /** The chosen settings, in the order of the configuration's keys. */
   readonly decisions: readonly Decision[];
 }
 
-/** What is not to be decided. */
+/** Options for choosing settings. */
 export interface DecideOptions {
-  /** Paths of the keys that were given; a section's name stands for all within it. */
+  /** Paths of the keys that were given and must not be changed. The name of a section stands for all keys in it. */
   readonly given: ReadonlySet<string>;
-  /** Stops. */
+  /** Aborts reading. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Tokens of an example, where nothing says otherwise and the model has the positions. */
+/** The default length of an example in tokens, if the model has enough positions. */
 const LONGEST = 1024;
-/** Passes over the training examples, and the steps that these make at least and at most. */
+/** Default number of passes over the training examples, and the least and greatest number of steps that result. */
 const PASSES = 3;
 const STEPS = { least: 100, most: 1000 };
 const EVALUATIONS = 10;
 
-/** The format that a model of which nothing is quantised is read in. */
+/** The format in which a model without quantised tensors is loaded. */
 const FORMAT = "Q4_0";
 
 /**
- * Decides what can be told before the data are read: the task by the fields of its file, how a model that is not quantised is, the chat template of one
- * that brings none, the length of an example, the optimiser (`qzoPlus`, which needs no learning rate) and a folder that is free.
+ * Chooses what can be chosen before the data are read: the task by the fields of its file, the format of a model that is not quantised, the chat
+ * template of a model that has none, the length of an example, the optimiser (`qzoPlus`, which needs no learning rate) and a free output folder.
  *
- * @throws {RangeError} When a folder was named that holds the files of no built-in task
- * @throws What {@linkcode recogniseTask} throws
+ * @throws {RangeError} when a given folder does not contain the files of a built-in task.
+ * @throws The errors of {@linkcode recogniseTask}.
  *
  * @example A model and a file, and nothing else
  * ```ts
@@ -136,9 +136,9 @@ export async function decideRun(
 }
 
 /**
- * Decides what follows from the data: how many steps, and how often it is evaluated; tells what is held out.
+ * Chooses what depends on the data: the number of steps and the interval of evaluations. It also reports what is held out.
  *
- * @param examples What {@linkcode taskExamples} made of the configuration.
+ * @param examples The result of {@linkcode taskExamples} for the configuration.
  */
 export function decideSteps(
   asked: TrainConfig,
@@ -177,7 +177,7 @@ export function decideSteps(
   return { config, decisions };
 }
 
-/** Whether a template tells the tokens of the last answer alone. */
+/** Whether a template lets only the last answer's tokens be determined. */
 function forgetsAnswers(tokenizer: Tokenizer, template: string | undefined): boolean {
   const messages = ["user", "assistant", "user", "assistant"].map((role, i) => ({
     role,
@@ -193,14 +193,14 @@ function forgetsAnswers(tokenizer: Tokenizer, template: string | undefined): boo
   return !tells("answers") && tells("last");
 }
 
-/** Whether a key, or one within that section, was given. */
+/** Whether a key, or a key within that section, was given. */
 function isGiven(given: ReadonlySet<string>, key: string): boolean {
   return [...given].some((it) =>
     it === key || it.startsWith(`${key}.`) || key.startsWith(`${it}.`)
   );
 }
 
-/** `runs/` and the name of the data, with a number where there is such a thing. */
+/** `runs/` followed by the name of the data, with a number if that folder exists. */
 async function freeFolder({ data }: TrainConfig): Promise<string> {
   const file = data.train ?? data.folder;
   const name = basename(file).replace(/\.[^.]*(?:\.gz)?$/i, "").replaceAll(

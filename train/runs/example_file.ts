@@ -1,5 +1,5 @@
 /**
- * One file of a configuration's examples, in tokens: read as a stream, and only as much kept as is wanted.
+ * One file of a configuration's examples, in tokens. It is read as a stream, and only the requested examples are kept.
  *
  * @module
  */
@@ -35,37 +35,37 @@ import { formatOfSplit, formatOfTaskFile, heldOutOfTraining } from "../config/ta
 import { ExampleCounts } from "./data_notes.ts";
 import type { Demonstrations } from "./demonstrations.ts";
 
-/** How far reading and tokenising are. */
+/** Progress of reading and tokenising. */
 export interface ExamplesProgress {
-  /** The file that is read. */
+  /** The file being read. */
   readonly file: string;
-  /** Examples so far. */
+  /** Number of examples so far. */
   readonly examples: number;
-  /** Share of the file that has been read, 0 to 1. */
+  /** Fraction of the file that has been read, from 0 to 1. */
   readonly share: number;
 }
 
-/** What files of examples are read by. */
+/** Options for reading files of examples. */
 export interface ExampleReading {
-  /** Which files, of which form. */
+  /** Configuration with the files and their form. */
   readonly config: TrainConfig;
-  /** What their rows become; undefined for language modelling and fine-tuning data. */
+  /** The task that converts rows to examples. Undefined for language modelling and fine-tuning data. */
   readonly task: Task | undefined;
-  /** How rows of fine-tuning data are laid out; undefined for another task. */
+  /** How rows of fine-tuning data are laid out. Undefined for other tasks. */
   readonly layout?: SupervisedOptions | undefined;
-  /** Makes tokens. */
+  /** The tokenizer. */
   readonly tokenizer: Tokenizer;
-  /** Most tokens of an example. */
+  /** The most tokens per example. */
   readonly length: number;
-  /** What the model sees of a text. */
+  /** Which tokens the model attends to. */
   readonly sees: Sight;
-  /** Stops. */
+  /** Aborts reading. */
   readonly signal?: AbortSignal | undefined;
-  /** Told about every 50 ms. */
+  /** Called about every 50 ms. */
   readonly onProgress?: ((progress: ExamplesProgress) => void) | undefined;
 }
 
-/** The file of a split; `data.train` and so on, or the task's own. Undefined where there is none. */
+/** The file of a split: `data.train` and so on, or the task's own. Undefined if there is none. */
 export function fileOfSplit(
   { config: { data }, task }: Pick<ExampleReading, "config" | "task">,
   split: Split,
@@ -75,29 +75,31 @@ export function fileOfSplit(
   return { train: data.train, dev, test: data.test }[split];
 }
 
-/** Nothing is put around a text: examples have it once. */
+/** Special tokens are added once per example, not to each text. */
 const bareText = { addSpecial: false } as const;
 
 /** The examples of one split's file. */
 export class ExampleFile {
-  /** As it was named. */
+  /** Name as given. */
   readonly name: string;
-  /** What was seen while its examples were made. */
+  /** Counts of what happened while its examples were made. */
   readonly counts: ExampleCounts;
-  /** What metrics compare with, of examples that were read. */
+  /** References for metrics, by examples that have been read. */
   readonly references: WeakMap<Example, Reference> = new WeakMap();
   readonly #reading: ExampleReading;
   readonly #split: Split;
   readonly #pause: Pause;
-  /** Of a text that is one stream: what there is is known only in tokens. */
+  /** The windows of a text stream, whose number is known only after tokenising. */
   #windows: readonly Example[] | undefined;
-  /** Those of the example before, in tokens. */
+  /** The answers of the previous example, in tokens. */
   #answers: Example["candidates"] = [];
   #share = 0;
   #made = 0;
   #demonstrations: Demonstrations | undefined;
 
-  /** @throws {RangeError} When the configuration names no such file */
+  /**
+   * @throws {RangeError} when the configuration names no such file.
+   */
   constructor(reading: ExampleReading, split: Split) {
     const name = fileOfSplit(reading, split);
     if (name === undefined) {
@@ -115,9 +117,9 @@ export class ExampleFile {
   }
 
   /**
-   * How many examples there are, a document each, whatever comes of it in tokens.
+   * Number of examples, or of documents, before tokenising.
    *
-   * @throws {RangeError} When there are none
+   * @throws {RangeError} when there are none.
    */
   async count(): Promise<number> {
     if (this.#isStream) return (await this.#stream()).length;
@@ -132,9 +134,9 @@ export class ExampleFile {
   }
 
   /**
-   * The examples of those numbers, in their order, or all; undefined for a document that is too short to predict anything.
+   * The examples with these indices, in the given order, or all. Undefined for a document that is too short to predict anything.
    *
-   * @throws {RangeError} When there are none
+   * @throws {RangeError} when there are none.
    */
   async read(
     wanted?: readonly number[],
@@ -170,7 +172,7 @@ export class ExampleFile {
     return out;
   }
 
-  /** The examples of those numbers as text, or all, in the order of the file. */
+  /** The examples with these indices as text, or all, in file order. */
   async rendered(wanted?: readonly number[]): Promise<RenderedExample[]> {
     const numbers = wanted && new Set(wanted);
     const out: RenderedExample[] = [];
@@ -195,7 +197,7 @@ export class ExampleFile {
     throw new RangeError(`Cannot learn from or evaluate on "${this.name}": it has no examples`);
   }
 
-  /** A `.txt` file whose form is not given. */
+  /** Whether it is a `.txt` file whose format is not given. */
   get #isStream(): boolean {
     const { task, config } = this.#reading;
     return task === undefined && this.#reading.layout === undefined &&
@@ -234,7 +236,7 @@ export class ExampleFile {
     return this.#windows;
   }
 
-  /** An example as the model is to see it: of a text, with masked tokens where it sees all; its number in the file says which. */
+  /** An example as the model sees it. If the model attends to the whole text, tokens are masked, chosen by the example's index in the file. */
   #seen(example: Example | undefined, round: number): Example | undefined {
     const { task, tokenizer, sees } = this.#reading;
     if (task !== undefined || example === undefined) return example;
@@ -306,7 +308,7 @@ export class ExampleFile {
     return encoded instanceof Promise ? encoded.then(made) : made(encoded);
   }
 
-  /** A row of fine-tuning data. */
+  /** Converts a row of fine-tuning data. */
   async #supervised(row: Row, layout: SupervisedOptions): Promise<Example | undefined> {
     const { tokenizer, length } = this.#reading;
     const text = supervisedText(tokenizer, row, layout);
@@ -334,7 +336,7 @@ export class ExampleFile {
     return encoded instanceof Promise ? encoded.then(made) : made(encoded);
   }
 
-  /** The tokens of texts: at once, unless one is long, as waiting for each of many short ones costs more than their tokens. */
+  /** Tokenises texts, synchronously unless one of them is long, because awaiting each of many short ones costs more than tokenising it. */
   #encode(texts: readonly string[]): number[][] | Promise<number[][]> {
     const { tokenizer } = this.#reading;
     const bare = texts.map((text) => {
@@ -373,7 +375,7 @@ function sameLists(a: Example["candidates"], b: Example["candidates"]): boolean 
     a.every((ids, i) => ids.length === b[i].length && ids.every((id, k) => id === b[i][k]));
 }
 
-/** Who names a data file: a key of the configuration, or a task that brings the names of its files. */
+/** The origin of a data file's name: a key of the configuration, or a task that provides its file names. */
 function hintOf({ data, task }: TrainConfig, name: string): string {
   const key = (["train", "validation", "test"] as const).find((it) => data[it] === name);
   const where = `and data.folder is "${data.folder}"`;

@@ -1,5 +1,5 @@
 /**
- * The tuned model of a run as a file, where the base may have been quantised while it was loaded.
+ * Exports the tuned model of a run, whose base model may have been quantised while it was loaded.
  *
  * @module
  */
@@ -12,10 +12,12 @@ import { exportAdapter } from "../export_adapter.ts";
 import type { RunSession } from "./session.ts";
 
 /**
- * Writes what `offsets` make of a session's model; of one with an adapter the adapter (see {@linkcode exportAdapter}). GGUF for a `.gguf` path, else a folder. A model that was loaded as it is
- * stored keeps every byte but those of trained scales; one that was quantised on loading keeps its metadata.
+ * Writes a session's model with `offsets` applied; if the model has an adapter, writes the adapter (see {@linkcode exportAdapter}). A `.gguf`
+ * path gets a GGUF file, any other a folder. For a model that was loaded as stored, only the bytes of trained scales change; one that was
+ * quantised while loading keeps its metadata.
  *
- * @throws {RangeError} When nothing would change, the formats do not fit the path, or tuned numbers not their stored type (see `beyond`)
+ * @throws {RangeError} when nothing would change, `path` cannot hold the formats, or tuned numbers are outside the range of their stored type
+ * (see `beyond`).
  */
 export async function exportOffsets(
   { gpu, source, model }: Pick<RunSession, "gpu" | "source" | "model">,
@@ -29,14 +31,14 @@ export async function exportOffsets(
 }
 
 /**
- * Where a run's tuned model goes: a folder that is trained as it is stored becomes one again; else one GGUF file if all formats have
- * a form there.
+ * The default path of a run's tuned model. A folder that is trained as stored becomes a folder again. Any other model becomes one GGUF file if
+ * GGUF has all its formats.
  */
 export function tunedPath(
   folder: string,
   { source, adapted = false }: {
     readonly source: Pick<ModelSource, "folder" | "tensors">;
-    /** Whether it is an adapter. Default false. */
+    /** Whether the model has an adapter. Default false. */
     readonly adapted?: boolean;
   },
 ): string {

@@ -1,36 +1,36 @@
 /**
- * Going on after a device was lost: it is opened anew, with less work handed over at once, and the run resumes from its ledger.
+ * Continues after a device was lost: opens it again, submits less work at once, and resumes the run from its ledger.
  *
  * @module
  */
 
 import { DeviceLostError, type PacingLimits, pacingLimits } from "../../kernels/mod.ts";
 
-/** How a run is tried. */
+/** One attempt of a run. */
 export interface DeviceAttempt {
-  /** Milliseconds that work may take: undefined for the device's own limits. */
+  /** Limits of running time in milliseconds. Undefined for the device's own limits. */
   readonly pacing: PacingLimits | undefined;
-  /** Whether a device was lost before: what is in the ledger is gone on from. */
+  /** Whether a device was lost before, so that the run must resume from its ledger. */
   readonly again: boolean;
 }
 
-/** What {@linkcode withReopening} takes. */
+/** Options of {@linkcode withReopening}. */
 export interface ReopeningOptions {
-  /** Milliseconds that work may take at first. Default: the device's own limits. */
+  /** Limits of running time at first, in milliseconds. Default: the device's own limits. */
   readonly pacing?: PacingLimits | undefined;
-  /** Whether there is something to go on from. Default: there is. */
+  /** Whether there is a ledger to resume from. Default: always true. */
   readonly canGoOn?: () => Promise<boolean>;
-  /** Told of each loss, and of the milliseconds that a submission may take from now on. */
+  /** Called for each loss, with the limits of running time from now on. */
   readonly onLost?: (error: DeviceLostError, pacing: PacingLimits) => void;
-  /** Devices opened at most. Default 4. */
+  /** The most devices to open. Default 4. */
   readonly attempts?: number;
 }
 
 /**
- * Runs `run`, again with half the time to a dispatch and a submission where the device is lost meanwhile: `run` opens the device itself
- * and resumes where `again` is true.
+ * Calls `run`. If the device is lost, calls it again with half the limits for dispatches and submissions. `run` opens the device itself, and
+ * must resume if `again` is true.
  *
- * @throws {DeviceLostError} When the device was lost as often as it was opened, or there is nothing to go on from
+ * @throws {DeviceLostError} when the device was lost in every attempt, or there is nothing to resume from.
  *
  * @example The second device holds
  * ```ts

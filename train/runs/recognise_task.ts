@@ -1,5 +1,5 @@
 /**
- * What there is to learn, told by the fields of the data where a configuration does not say it.
+ * Recognises the task by the fields of the data, if a configuration does not name it.
  *
  * @module
  */
@@ -14,23 +14,23 @@ import { renderRow, type Task } from "../../tasks/task.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import { formatOfSplit, heldOutOfTraining, taskOfConfig } from "../config/task.ts";
 
-/** Rows that are looked at. */
+/** Number of rows to examine. */
 const LOOKED_AT = 100;
 
-/** A configuration that says what is learned, and how that is known. */
+/** A configuration that names its task, and how the task was recognised. */
 export interface RecognisedTask {
-  /** With `task.name`, where the data told it. */
+  /** The configuration, with `task.name` if the data determined it. */
   readonly config: TrainConfig;
-  /** What the data told, in words; undefined where they were not asked. */
+  /** What the data showed, for people. Undefined if they were not examined. */
   readonly why?: string;
 }
 
 /**
- * Recognises conversations (`messages`, `conversations`), instructions (`instruction` and `output`), completions (`prompt` and `completion`) and the
- * built-in tasks whose files have rows of JSON, where a configuration names no task and has no template. Rows with a `text` stay language modelling.
+ * Recognises conversations (`messages`, `conversations`), instructions (`instruction` and `output`), completions (`prompt` and `completion`) and
+ * built-in tasks with JSON files, if a configuration names no task and has no template. Rows with a `text` field remain language modelling.
  *
- * @throws {RangeError} For rows that may be several things; it lists them
- * @throws What reading the file throws
+ * @throws {RangeError} for rows that match several tasks, listing them.
+ * @throws Any error of reading the file.
  */
 export async function recogniseTask(
   config: TrainConfig,
@@ -62,7 +62,7 @@ export async function recogniseTask(
   return found.form === "text" ? { config, why } : { config: withTask(config, found.form), why };
 }
 
-/** The first rows of a file, as many as are looked at. */
+/** The first rows of a file, as many as are examined. */
 async function firstRows(
   path: string,
   format: ExampleFormat,
@@ -78,10 +78,10 @@ async function firstRows(
   return rows;
 }
 
-/** The built-in tasks under their own prompts. */
+/** The built-in tasks with their own prompts. */
 const ownTasks = builtInTasks.filter(({ name }) => !name.includes("/"));
 
-/** The built-in task whose files a folder holds. */
+/** The built-in task whose files a folder contains. */
 async function taskOfFolder(
   config: TrainConfig,
   signal: AbortSignal | undefined,
@@ -127,13 +127,13 @@ async function isFile(path: string): Promise<boolean> {
   return await Deno.stat(path).then((it) => it.isFile, () => false);
 }
 
-/** Names of the built-in tasks that every row is a row of. */
+/** Names of the built-in tasks that every row fits. */
 function tasksOf(rows: readonly Row[]): string[] {
   return ownTasks.filter((task) => task.format !== "labelled" && isTask(task, rows))
     .map(({ name }) => name);
 }
 
-/** Whether every row is a task's. */
+/** Whether every row fits a task. */
 function isTask(task: Task, rows: readonly Row[]): boolean {
   return rows.length > 0 && rows.every((row) => {
     try {
@@ -144,7 +144,10 @@ function isTask(task: Task, rows: readonly Row[]): boolean {
   });
 }
 
-/** A built-in task's other files are of its own distribution: beside a file that only looks like it, a part is held out. */
+/**
+ * The configuration with the recognised task. A built-in task's other files have their own distribution, so for a file that only resembles the
+ * task's, a part of the file itself is held out.
+ */
 function withTask(config: TrainConfig, name: string): TrainConfig {
   const { data } = config;
   const isBuiltIn = builtInTasks.some((task) => task.name === name);

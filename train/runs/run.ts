@@ -1,5 +1,5 @@
 /**
- * A run: a configured fine-tune in a folder of its own, begun or gone on with.
+ * A run: a configured fine-tune in its own folder, begun or resumed.
  *
  * @module
  */
@@ -53,29 +53,32 @@ import { judgedBy, type TaskExamples } from "./task_examples.ts";
 import { isQuantised } from "../../quant/layouts/layout.ts";
 import { foundFacts } from "../../optim/preparations/preparation.ts";
 
-/** What a run works with. */
+/** Options of a run. */
 export interface RunOptions {
   /** The device and the model. */
   readonly session: RunSession;
-  /** What it learns from and is judged by. */
+  /** The examples to train on and to evaluate. */
   readonly examples: TaskExamples;
-  /** Told after each batch of the search for a layer, where the configuration has a word for it. */
+  /** Called after each batch of the search for a layer, if the configuration selects a layer by a word. */
   readonly onChoice?: (done: number, total: number) => void;
-  /** Told as an evaluation begins and after each of its waits: steps made before it, examples done, examples in all. */
+  /** Called when an evaluation begins and after each of its waits, with the number of steps before it, examples done, and examples in total. */
   readonly onEvaluation?: ((step: number, done: number, total: number) => void) | undefined;
 }
 
-/** What a new run works with. */
+/** Options of a new run. */
 export interface BeginRunOptions extends RunOptions {
-  /** It may write over files of its names, and among others. Default false; what it is read from, and a run, are never written over. */
+  /**
+   * Whether it may overwrite files with the names of its own and use a folder with other files. Default false. Its inputs and other runs are
+   * never overwritten.
+   */
   readonly force?: boolean;
-  /** Stops while tensors are looked at, before there is a ledger; `train` has its own. */
+  /** Aborts while gains are measured, before the ledger exists. `train` has its own signal. */
   readonly signal?: AbortSignal | undefined;
-  /** Told how many of how many tensors have been looked at, where the optimiser wants to know which are steep. */
+  /** Called with the number of tensors measured and their total, if the optimiser needs gains. */
   readonly onGains?: ((done: number, total: number) => void) | undefined;
 }
 
-/** A run before its files are looked at. */
+/** A run before its files are opened. */
 interface PlannedRun {
   readonly config: TrainConfig;
   readonly folder: RunFolder;
@@ -84,7 +87,7 @@ interface PlannedRun {
   readonly headerOf: (offsets: OffsetSet, order?: DataOrder) => LedgerHeader;
 }
 
-/** What a configuration says of a run, its words for a layer and for a number of steps found. */
+/** The plan of a configured run, with words for layers and the number of steps resolved. */
 async function planRun(configured: TrainConfig, options: RunOptions): Promise<PlannedRun> {
   const { session: { model }, examples, onChoice } = options;
   const config = await chooseLayers(withSteps(configured, examples), model, examples, onChoice);
@@ -102,7 +105,7 @@ async function planRun(configured: TrainConfig, options: RunOptions): Promise<Pl
   };
 }
 
-/** Makes a run's folder, if need be, and locks it. */
+/** Creates a run's folder if necessary, and locks it. */
 async function takeFolder({ path }: RunFolder, stack: DisposableStack): Promise<void> {
   await attempting(
     { what: "make the run's folder", path },
@@ -111,27 +114,27 @@ async function takeFolder({ path }: RunFolder, stack: DisposableStack): Promise<
   stack.use(await RunLock.take(path));
 }
 
-/** A run that is open; dispose closes its files and frees its offsets. */
+/** An open run. Disposing closes its files and frees its offsets. */
 export class Run implements Disposable {
-  /** Where its files lie. */
+  /** Paths of its files. */
   readonly folder: RunFolder;
-  /** What is run; a word for a layer has become its number. */
+  /** The configuration, in which a word for a layer has been replaced by its number. */
   readonly config: TrainConfig;
   /** The configured optimiser. */
   readonly optimiser: Optimiser;
-  /** What is trained, on the device. */
+  /** The trained offsets, on the device. */
   readonly offsets: OffsetSet;
   /** The ledger, open for appending. */
   readonly ledger: LedgerFile;
-  /** The metrics, of earlier sessions too. */
+  /** The metrics, including those of earlier sessions. */
   readonly metrics: MetricsFile;
-  /** Steps that were made before it was opened. */
+  /** Number of steps made before it was opened. */
   readonly resumedAt: number;
-  /** What a user should know of how it was gone on with, a sentence each. */
+  /** Information for the user about how the run was resumed, one sentence each. */
   readonly notes: readonly string[];
-  /** What a file would keep of what is trained, by kind; of a run that is begun. */
+  /** What a file would keep of the trained changes, by kind. Only for a new run. */
   readonly storables: readonly Storable[];
-  /** Where it stands, of exact gradients, which the ledger does not replay. */
+  /** The saved states, for exact gradients, which the ledger cannot replay. */
   readonly #states: RunStates | undefined;
   readonly #events: EventFile | undefined;
   readonly #options: RunOptions;
@@ -173,17 +176,17 @@ export class Run implements Disposable {
     this.#begun = parts.begun;
   }
 
-  /** Steps that are on the disk. */
+  /** Number of steps on disk. */
   get length(): number {
     return this.#states?.last.step ?? this.ledger.length;
   }
 
   /**
-   * Begins the configured run in a folder of its own.
+   * Begins the configured run in its own folder.
    *
-   * @throws {Deno.errors.AlreadyExists} When the folder holds a ledger
-   * @throws {RangeError} When no file could hold what is trained and the ledger is not enough, the folder holds foreign files, or a link leads
-   * out of it
+   * @throws {Deno.errors.AlreadyExists} when the folder contains a ledger.
+   * @throws {RangeError} when no file could store what is trained and the ledger alone is not accepted, the folder contains unrelated files, or
+   * a link leads out of it.
    */
   static async begin(configured: TrainConfig, options: BeginRunOptions): Promise<Run> {
     using stack = new DisposableStack();
@@ -211,11 +214,11 @@ export class Run implements Disposable {
   }
 
   /**
-   * Goes on with the configured run: offsets are replayed from the ledger, the optimiser's state is that of its last record, and a torn tail
-   * is cut off. Of exact gradients both are those of the last state that was kept.
+   * Resumes the configured run. Offsets are replayed from the ledger, the optimiser's state is that of its last record, and an incomplete record
+   * is removed. For exact gradients, both come from the last saved state.
    *
-   * @throws {Deno.errors.NotFound} When there is no run to go on with
-   * @throws {RangeError} When the ledger was made with another model, optimiser, seed or other data, held out ones too
+   * @throws {Deno.errors.NotFound} when there is no run to resume.
+   * @throws {RangeError} when the ledger was made with another model, optimiser or seed, or with other data, including held-out data.
    */
   static async resume(configured: TrainConfig, options: RunOptions): Promise<Run> {
     using stack = new DisposableStack();
@@ -251,7 +254,7 @@ export class Run implements Disposable {
     return await Run.#open(planned, options, { offsets, ledger, notes, state, stack });
   }
 
-  /** With the ledger there, and the offsets where it ends: the files beside it. */
+  /** Opens the other files of a run whose ledger is open and whose offsets are at its end. */
   static async #open(
     { config, folder, optimiser }: PlannedRun,
     options: RunOptions,
@@ -282,9 +285,9 @@ export class Run implements Disposable {
   }
 
   /**
-   * Trains to the configured number of steps. Steps are on the disk before they are yielded (of exact gradients a state every 20 seconds and at
-   * every evaluation); metrics follow them. Events say what {@linkcode finetune} says; afterwards `offsets` may hold any step: {@linkcode
-   * offsetsAfter} has a certain one.
+   * Trains up to the configured number of steps. Steps are on disk before they are yielded (with exact gradients, a state is saved every 20
+   * seconds and at every evaluation); metrics follow. Events are those of {@linkcode finetune}. Afterwards `offsets` may be at any step; use
+   * {@linkcode offsetsAfter} for a particular one.
    */
   async *train(signal?: AbortSignal): AsyncGenerator<TrainingEvent> {
     const { session: { model }, examples } = this.#options;
@@ -350,12 +353,12 @@ export class Run implements Disposable {
     }
   }
 
-  /** The best evaluation so far, of this and earlier sessions. */
+  /** The best evaluation so far, in this and earlier sessions. */
   get best(): EvaluationMetrics | undefined {
     return this.metrics.best;
   }
 
-  /** Closes files, frees offsets. A run that was begun and failed before its first step leaves nothing. */
+  /** Closes files and frees offsets. A new run that failed before its first step leaves no files. */
   [Symbol.dispose](): void {
     this.#owned.dispose();
   }
@@ -368,7 +371,7 @@ function maskedIn({ tokenizer }: Model, windows: readonly Example[]): ExampleIn 
     epoch === 0 ? windows[index] : maskedAnew(tokenizer, windows[index], { round: index, epoch });
 }
 
-/** Says what to do about a model that has no scales, which the selection alone cannot know. */
+/** Explains what to do about a model without scales; the selection alone cannot know this. */
 function assertTrainable(
   { trainables: { kinds }, quantize }: TrainConfig,
   { source }: RunSession,

@@ -1,5 +1,5 @@
 /**
- * The folder of a run: ledger, events, curve, configuration, tuned model.
+ * The folder of a run: ledger, events, curve, configuration and tuned model.
  *
  * @module
  */
@@ -12,27 +12,27 @@ import { isEventFile } from "./event_file_name.ts";
 import { BestSoFar } from "../steps/best_so_far.ts";
 import type { EvaluationEvent, StepEvent } from "../steps/training_events.ts";
 
-/** Where the files of a run lie. */
+/** Paths of the files of a run. */
 export interface RunFolder {
-  /** The folder itself. */
+  /** The folder. */
   readonly path: string;
-  /** The fine-tune itself. */
+  /** The ledger of the fine-tune. */
   readonly ledger: string;
-  /** Of a fine-tune by exact gradients, which the ledger does not replay: where it stands. */
+  /** The current state of a fine-tune by exact gradients, which the ledger cannot replay. */
   readonly state: string;
-  /** The same at its best evaluation, offsets alone. */
+  /** The offsets at its best evaluation. */
   readonly best: string;
-  /** One event a line, see {@linkcode RunEvent}. */
+  /** One event per line; see {@linkcode RunEvent}. */
   readonly metrics: string;
-  /** The losses as a picture. */
+  /** A picture of the losses. */
   readonly curve: string;
-  /** What was run, complete. */
+  /** The complete configuration. */
   readonly config: string;
-  /** Its examples in tokens, kept for a session that goes on; of large data only. */
+  /** The examples in tokens, kept for resuming. Only for large data. */
   readonly examples: string;
-  /** The tuned model, where it was exported as one file. */
+  /** The tuned model, if it was exported as one file. */
   readonly model: string;
-  /** There while a process trains. */
+  /** Exists while a process is training. */
   readonly lock: string;
 }
 
@@ -54,7 +54,7 @@ export function runFolder(path: string): RunFolder {
   };
 }
 
-/** Whether a file of this name in a run's folder is the run's own: written by training, resuming or exporting into it. */
+/** Whether a file with this name in a run's folder belongs to the run: it is written by training, resuming or exporting. */
 export function isOfRun(name: string): boolean {
   return isEventFile(name) ||
     /^(run\.ledger(\.damaged(-\d+)?)?|run\.lock|(run|best)\.state|metrics\.jsonl|curve\.svg|config\.yaml|examples\.cache|tuned(\.gguf)?)$/
@@ -63,52 +63,52 @@ export function isOfRun(name: string): boolean {
 
 /** A step in a run's metrics. */
 export interface StepMetrics {
-  /** What kind of line it is. */
+  /** Kind of the line. */
   readonly type: "step";
-  /** Counted from 1: steps done. */
+  /** Number of steps done. */
   readonly step: number;
-  /** In nats. */
+  /** Loss in nats. */
   readonly loss: number;
-  /** One a direction. */
+  /** One derivative per direction. */
   readonly derivatives: readonly number[];
-  /** What multiplied the directions. */
+  /** The factors of the directions. */
   readonly coefficients: readonly number[];
-  /** As the optimiser used it; undefined where it has none that is known, and in metrics from before 2026-12. */
+  /** The learning rate that the optimiser used. Undefined if none is known, and in metrics from before 2026-12. */
   readonly learningRate?: number;
-  /** As of the step, see {@linkcode StepPace}. */
+  /** Pace as of this step; see {@linkcode StepPace}. */
   readonly tokensPerSecond: number;
-  /** Seconds of training since the session's first step was done, evaluations not among them. */
+  /** Seconds of training since the session's first step was done, without evaluations. */
   readonly seconds?: number;
-  /** When it was told, ISO 8601 in UTC. */
+  /** Time of the event, ISO 8601 in UTC. */
   readonly time?: string;
 }
 
 /** An evaluation in a run's metrics. */
 export interface EvaluationMetrics {
-  /** What kind of line it is. */
+  /** Kind of the line. */
   readonly type: "evaluation";
-  /** Steps done before it. */
+  /** Number of steps before the evaluation. */
   readonly step: number;
-  /** In nats. */
+  /** Loss in nats. */
   readonly loss: number;
-  /** Right predictions; only for classification. */
+  /** Number of correct predictions. Only for classification. */
   readonly correct?: number;
-  /** How many were evaluated. */
+  /** Number of examples. */
   readonly examples: number;
-  /** Share of right predictions, 0 to 1; only for classification. */
+  /** Accuracy from 0 to 1. Only for classification. */
   readonly accuracy?: number;
-  /** Whether it was the best so far: of the lowest loss among those whose accuracy is within the 95 % interval of the highest one. */
+  /** Whether it was the best so far: the lowest loss among those whose accuracy is within the 95 % confidence interval of the highest accuracy. */
   readonly best: boolean;
-  /** How long it took. */
+  /** Duration in seconds. */
   readonly seconds?: number;
-  /** When it was done, ISO 8601 in UTC. */
+  /** Time of the event, ISO 8601 in UTC. */
   readonly time?: string;
 }
 
 /** A line of a run's metrics. */
 export type RunEvent = StepMetrics | EvaluationMetrics;
 
-/** What is kept of a training event that was told at a time; now by default. */
+/** The line stored for a training event. `at` is the time of the event, by default now. */
 export function runEvent(event: StepEvent | EvaluationEvent, at: Date = new Date()): RunEvent {
   const time = at.toISOString();
   if (event.type === "step") {
@@ -126,22 +126,22 @@ export function runEvent(event: StepEvent | EvaluationEvent, at: Date = new Date
 }
 
 /**
- * Reads a run's metrics; an unfinished last line is dropped, a missing file has none.
+ * Reads a run's metrics. An incomplete last line is dropped; a missing file has no events.
  *
- * @throws {SyntaxError} When a line before it is no JSON
- * @throws {RangeError} When a value is out of bounds, such as a step below 0
+ * @throws {SyntaxError} when an earlier line is not JSON.
+ * @throws {RangeError} when a value is out of range, such as a step below 0.
  */
 export async function readMetrics(path: string): Promise<RunEvent[]> {
   return (await readLines(path)).flatMap(({ event }) => event ?? []);
 }
 
-/** A line of metrics: an event, or of a kind that is not known here. */
+/** A line of metrics: an event, or a kind that this version does not know. */
 interface MetricsLine {
   readonly text: string;
   readonly event: RunEvent | undefined;
 }
 
-/** Far above a step of 512 directions. */
+/** Far longer than a step with 512 directions. */
 const LONGEST_LINE = 2 ** 20;
 
 async function readLines(path: string): Promise<MetricsLine[]> {
@@ -173,7 +173,7 @@ async function readLines(path: string): Promise<MetricsLine[]> {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** What the numbers of an event must be. */
+/** Limits of the numbers in an event. */
 const BOUNDS: Readonly<Record<string, { readonly most: number; readonly whole: boolean }>> = {
   step: { most: 2 ** 32, whole: true },
   examples: { most: Number.MAX_SAFE_INTEGER, whole: true },
@@ -181,7 +181,7 @@ const BOUNDS: Readonly<Record<string, { readonly most: number; readonly whole: b
   accuracy: { most: 1, whole: false },
 };
 
-/** The event that a line says; undefined for what is none that is known here. */
+/** The event in a line. Undefined if this version does not know its kind. */
 function eventOf(value: unknown): RunEvent | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   const from = value as Fields;
@@ -203,16 +203,16 @@ function eventOf(value: unknown): RunEvent | undefined {
   return value as RunEvent;
 }
 
-/** The best evaluation, see {@linkcode BestSoFar}. */
+/** The best evaluation; see {@linkcode BestSoFar}. */
 export function bestEvaluation(events: readonly RunEvent[]): EvaluationMetrics | undefined {
   const looks = new BestSoFar<EvaluationMetrics>();
   for (const event of events) if (event.type === "evaluation") looks.add(event);
   return looks.best;
 }
 
-/** Metrics that grow with a run: kept in memory for curves and on disk for what comes after. */
+/** Metrics that grow during a run, in memory for curves and on disk. */
 export class MetricsFile implements Disposable {
-  /** In order; grows. */
+  /** All events in order. Grows during the run. */
   readonly events: RunEvent[];
   readonly #path: string;
   readonly #file: Deno.FsFile;
@@ -224,7 +224,7 @@ export class MetricsFile implements Disposable {
     this.#file = file;
   }
 
-  /** Opens metrics to go on after `steps` steps; events beyond them are dropped, lines of other kinds stay. */
+  /** Opens metrics to continue after `steps` steps. Later events are dropped; lines of unknown kinds are kept. */
   static async open(path: string, steps: number): Promise<MetricsFile> {
     const kept = (await readLines(path)).filter(({ event }) => !event || event.step <= steps);
     const events = kept.flatMap(({ event }) => event ?? []);
@@ -235,7 +235,7 @@ export class MetricsFile implements Disposable {
     return new MetricsFile(path, events, file);
   }
 
-  /** Keeps an event and returns it; an evaluation that was made before the run was resumed is not kept twice. */
+  /** Adds an event and returns its line. An evaluation that was already made before the run was resumed is not added again. */
   add(event: StepEvent | EvaluationEvent): RunEvent {
     const line = runEvent(event);
     const repeated = line.type === "evaluation" &&
@@ -255,7 +255,7 @@ export class MetricsFile implements Disposable {
     return bestEvaluation(this.events);
   }
 
-  /** Writes what was added since. */
+  /** Writes the events added since the last call. */
   flush(): void {
     const bytes = new TextEncoder().encode(this.#waiting);
     this.#waiting = "";
@@ -264,7 +264,7 @@ export class MetricsFile implements Disposable {
     });
   }
 
-  /** Writes the rest and closes the file. */
+  /** Writes the remaining events and closes the file. */
   [Symbol.dispose](): void {
     try {
       this.flush();

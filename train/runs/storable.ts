@@ -1,6 +1,6 @@
 /**
- * What of a training could be written into a file, known before the first step: some formats store their scales so coarsely that small
- * changes are lost.
+ * Estimates before the first step what a file could store of the trained changes. Some formats store their scales so coarsely that small changes
+ * are lost.
  *
  * @module
  */
@@ -24,30 +24,34 @@ import { halves } from "../../quant/layouts/planes.ts";
 import { partName, partOf, type TrainedPart } from "../../quant/layouts/trained_part.ts";
 import type { PartOffsets } from "../../quant/fold/tuned_rows.ts";
 
-/** Sizes of changes that are tried, relative to what is stored: small ones, what trainings reach (`deno task bench export-gains`), and large ones. */
+/** Magnitudes of the changes to test, relative to the stored values: small, typical of training (`deno task bench export-gains`), and large. */
 export const changeSizes: readonly number[] = [0.003, 0.03, 0.1];
-/** Of changes that trainings reach a file is to keep at least so much. */
+/** The least fraction of changes of typical magnitude that a file should keep. */
 const LEAST_KEPT = 0.9;
 
-/** What a file would keep of changes of one kind of trained values. */
+/** What a file would keep of changes to one kind of trained values. */
 export interface Storable {
-  /** The format of the tensors. */
+  /** Format of the tensors. */
   readonly format: string;
-  /** What of them is trained. */
+  /** The trained part of the tensors. */
   readonly part: TrainedPart;
-  /** Columns that share an offset; 1 of dense tensors. */
+  /** Number of columns that share an offset. 1 for dense tensors. */
   readonly span: number;
-  /** Whether several offsets meet in a super-block, whose scales are integers under one factor; one offset for all would go into the factor. */
+  /**
+   * Whether several offsets apply to one super-block, whose scales are integers with a common factor. A single offset would change only the
+   * factor.
+   */
   readonly sharesFactor: boolean;
-  /** The share that is kept of a random change of each of {@linkcode changeSizes}, from 0 to 1. */
+  /** For each of {@linkcode changeSizes}, the fraction of a random change that is kept, from 0 to 1. */
   readonly shares: readonly number[];
 }
 
-/** Enough for a share to two digits. */
+/** Enough rows to determine a fraction to two digits. */
 const ROWS = 8;
 
 /**
- * What a file would keep of what is trained: a random change of each size is folded into some rows of one tensor of each kind.
+ * Estimates what a file would keep of the trained changes. For each kind, a random change of each magnitude is folded into some rows of one
+ * tensor.
  */
 export async function storable(
   source: ModelSource,
@@ -86,7 +90,7 @@ export async function storable(
   }));
 }
 
-/** The mean size of what absolute offsets are added to. */
+/** The mean magnitude of the values that absolute offsets are added to. */
 function sizeOf(packed: PackedTensor, part: TrainedPart): number {
   const values = part === "codebook"
     ? Float32Array.from(halves(packed.codebook), float16ToNumber)
@@ -100,28 +104,29 @@ function sizeOf(packed: PackedTensor, part: TrainedPart): number {
 
 const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
 
-/** One kind in words, such as "Q4_K (span 32): 19 %, 94 %, 99 % of changes of 0.3 %, 3 %, 10 %". */
+/** A description of one kind, such as "Q4_K (span 32): 19 %, 94 %, 99 % of changes of 0.3 %, 3 %, 10 %". */
 export function storableText({ format, part, span, shares }: Storable): string {
   const sizes = changeSizes.map((size) => `${100 * size} %`).join(", ");
   const what = part === "scales" ? (span > 1 ? ` (span ${span})` : "") : ` (${part})`;
   return `${format}${what}: ${shares.map(percent).join(", ")} of changes of ${sizes}`;
 }
 
-/** Of the largest change that is tried a file keeps less than half. */
+/** Whether a file keeps less than half of even the largest change tested. */
 function isLost({ shares }: Storable): boolean {
   return shares[shares.length - 1] < 0.5;
 }
 
-/** With fewer offsets a file would keep more. */
+/** Whether a file would keep more with fewer offsets. */
 function isTooFine({ sharesFactor, shares }: Storable): boolean {
   return sharesFactor && shares.slice(1).some((share) => share < LEAST_KEPT);
 }
 
 /**
- * Refuses to train what no file could hold, unless the ledger is enough; where that is so of a part only, says so.
+ * Rejects training that no file could store, unless the ledger alone is accepted. If this concerns only a part of what is trained, returns
+ * notes.
  *
- * @returns notes, a sentence each.
- * @throws {RangeError} that says what could be done instead.
+ * @returns Notes, one sentence each.
+ * @throws {RangeError} that suggests alternatives.
  */
 export function assertStorable(kinds: readonly Storable[], ledgerOnly: boolean): string[] {
   const fine = kinds.filter((kind) => isTooFine(kind) && !isLost(kind));
@@ -148,8 +153,8 @@ export function assertStorable(kinds: readonly Storable[], ledgerOnly: boolean):
 }
 
 /**
- * What a user should know of what is trained together: relative offsets of scales and of minima in one tensor pull apart what nearly cancels,
- * and such trainings have diverged.
+ * Notes about combinations of trained parameters. Relative offsets of both scales and minima of the same tensor change two terms that nearly
+ * cancel, and such training has diverged.
  */
 export function pairNotes(trainables: readonly Trainable[]): string[] {
   const relative = new Set(

@@ -1,5 +1,5 @@
 /**
- * The examples of a configuration, in tokens.
+ * Reads the examples of a configuration, in tokens.
  *
  * @module
  */
@@ -23,47 +23,47 @@ export type { ExamplesProgress } from "./example_file.ts";
 
 /** Examples of one split. */
 export interface ExampleSet {
-  /** In tokens. */
+  /** Examples in tokens. */
   readonly examples: readonly Example[];
-  /** Characters of the text that is predicted; undefined for classification and masked tokens. */
+  /** Number of characters in the predicted text. Undefined for classification and masked tokens. */
   readonly characters?: number;
-  /** What metrics compare with, by example; absent where labels say it all. */
+  /** References for metrics, by example. Absent if labels are sufficient. */
   readonly references?: readonly (Reference | undefined)[];
 }
 
-/** What a fine-tune learns from and is judged by. */
+/** The examples that a fine-tune trains on and is evaluated with. */
 export interface TaskExamples {
-  /** How the loss of training is made of them. */
+  /** The training objective. */
   readonly objective: Objective;
-  /** How the loss of held-out examples is made; absent where it is as in training. */
+  /** The objective for held-out examples. Absent if it is the training objective. */
   readonly judged?: Objective;
-  /** What is learned; undefined where it is the text. */
+  /** The task. Undefined for language modelling. */
   readonly task?: Task;
-  /** What is trained on. */
+  /** Training examples. */
   readonly train: ExampleSet;
-  /** Held out: of its own file, or a tenth of the training examples where there is none. */
+  /** Held-out examples: from their own file, or a tenth of the training examples. */
   readonly validation: ExampleSet;
-  /** Only when `data.test` names a file, or the task has one. */
+  /** Test examples. Only if `data.test` names a file, or the task has one. */
   readonly test?: ExampleSet;
-  /** What a user should know of how they were made, a sentence each: what was cut, dropped or is there twice. */
+  /** Information for the user about how they were made, one sentence each: what was truncated, dropped or duplicated. */
   readonly notes?: readonly string[];
 }
 
-/** How to cut examples. */
+/** Options for reading examples. */
 export interface TaskExamplesOptions {
-  /** The model's longest sequence; `maxLength` of the configuration holds if it is shorter. */
+  /** The model's longest sequence in tokens. The smaller of this and `maxLength` of the configuration applies. */
   readonly maxPositions?: number;
-  /** What the model sees of a text: for `"all"`, examples have masked tokens. Default `"earlier"`. */
+  /** Which tokens the model attends to. With `"all"`, examples have masked tokens. Default `"earlier"`. */
   readonly sees?: Sight | undefined;
-  /** The splits that are wanted: what the others alone need is not read, and they stay empty. Default all. */
+  /** The splits to read. The others stay empty, and files that only they need are not read. Default: all. */
   readonly splits?: readonly ("train" | "validation" | "test")[] | undefined;
-  /** Whether training examples, too, are made as held-out ones are: for a look at them. Default false. */
+  /** Whether training examples are also made in the form of held-out ones, for inspection. Default false. */
   readonly judging?: boolean | undefined;
-  /** Training examples that are shown before each, in the model's context: `maxLength` does not hold then. Default: none. */
+  /** Training examples to show before each example, in the model's context. `maxLength` then does not apply. Default: none. */
   readonly shots?: Shots | undefined;
-  /** Stops within a second. */
+  /** Aborts within a second. */
   readonly signal?: AbortSignal | undefined;
-  /** Told about every 50 ms how far reading and tokenising are. */
+  /** Called about every 50 ms with the progress of reading and tokenising. */
   readonly onProgress?: ((progress: ExamplesProgress) => void) | undefined;
 }
 
@@ -72,19 +72,22 @@ const MOST_HELD_OUT = 500;
 const SPLITS = ["train", "validation", "test"] as const;
 
 /**
- * Reads and tokenises what a configuration trains and evaluates on. Files are read as streams: with a limit only the examples that
- * are chosen are tokenised and kept.
+ * Reads and tokenises the examples that a configuration trains and evaluates on. Files are read as streams. With a limit, only the chosen
+ * examples are tokenised and kept.
  *
- * Language modelling: a `.txt` file without `task.format` is one stream, cut into windows of `maxLength` tokens; of other
- * files each row's `text` is a document that begins a window, and what is beyond the window is left out. Conversations, instructions and
- * completions, which their fields tell ({@linkcode recogniseTask}), are laid out as {@linkcode supervisedExample} does it.
- * For a model that sees all of a text, 15 % of a window's tokens are masked, the same whatever the run's seed; conversations and the like are refused.
+ * Language modelling: a `.txt` file without `task.format` is one stream, divided into windows of `maxLength` tokens. In other files, each row's
+ * `text` is a document at the start of a window, and the part beyond the window is dropped. Conversations, instructions and completions,
+ * recognised by their fields ({@linkcode recogniseTask}), are laid out by {@linkcode supervisedExample}.
  *
- * Limits take a seeded sample: of the training
- * examples by the run's seed, of the others by seed 0, so that runs of different seeds are judged alike.
+ * For a model in which tokens attend to the whole text, 15 % of a window's tokens are masked, independently of the run's seed. Conversations and
+ * the like are rejected for such models.
  *
- * @throws {RangeError} When a language-modelling configuration names no file, a file has no examples, or a limit is for a file that is not named
- * @throws What reading and tokenising throw; the signal's reason
+ * Limits take a seeded sample: of the training examples by the run's seed, of the others by seed 0, so that runs with different seeds are
+ * evaluated on the same examples.
+ *
+ * @throws {RangeError} when a language-modelling configuration names no file, a file has no examples, or a limit is given for a file that is not
+ * named.
+ * @throws Any error of reading and tokenising, and the signal's reason.
  */
 export async function taskExamples(
   asked: TrainConfig,
@@ -133,7 +136,7 @@ export async function taskExamples(
     throw new RangeError(`Cannot use data.test_limit ${testLimit}: data.test names no file`);
   }
 
-  /** Which examples of a file a limit leaves: a seeded sample, or all in their order. */
+  /** The indices of the examples that remain after a limit: a seeded sample, or all in order. */
   const sample = async (
     file: ExampleFile,
     limit: number | undefined,
@@ -148,7 +151,7 @@ export async function taskExamples(
     }
     return undefined;
   };
-  /** What is shown before the examples that are judged: some of those that are trained on. */
+  /** The examples to show before those that are evaluated, taken from the training examples. */
   const shown = async (
     file: ExampleFile,
     of: readonly number[] | undefined,
@@ -271,18 +274,18 @@ export async function taskExamples(
   };
 }
 
-/** How many examples a published protocol takes of which file. */
+/** The numbers of examples that a published protocol takes from each file. */
 interface Protocol {
   readonly train: number;
   readonly held: number;
   readonly test: number;
-  /** The split whose file is the test: the validation set, as those of the test have no labels. */
+  /** The split whose file is the test set: the validation split, because test splits have no labels. */
   readonly testSplit: Split;
 }
 
 /**
- * What MeZO, QZO and ZO-LLM do: 1,000 examples to train on and 500 (of some tasks 100) held out, all of the training file, and 1,000 of the validation
- * file as the test.
+ * The protocol of MeZO, QZO and ZO-LLM: 1,000 training examples and 500 (for some tasks 100) held-out ones, all from the training file, and
+ * 1,000 from the validation file as the test set.
  */
 function protocolOf(
   { task: { protocol, name }, data }: TrainConfig,
@@ -305,7 +308,11 @@ function protocolOf(
   };
 }
 
-/** Examples that are held out of a training file. @throws {RangeError} When it has no more */
+/**
+ * The number of examples to hold out of a training file.
+ *
+ * @throws {RangeError} when the file has no more than that.
+ */
 function heldOut({ held }: Protocol, all: number, file: string): number {
   if (held < all) return held;
   throw new RangeError(
@@ -313,12 +320,12 @@ function heldOut({ held }: Protocol, all: number, file: string): number {
   );
 }
 
-/** How the held-out examples of a task are judged. */
+/** The objective by which held-out examples are judged. */
 export function judgedBy({ objective, judged = objective }: TaskExamples): Objective {
   return judged;
 }
 
-/** An example whose loss is that of its right candidate's tokens. */
+/** An example whose loss is that of the correct candidate's tokens. */
 function rightAlone({ candidates, label, right: _, leads, ...example }: Example): Example {
   return {
     ...example,
@@ -335,7 +342,7 @@ function referenceOf(
   return files.map((file) => file?.references.get(example)).find((it) => it !== undefined);
 }
 
-/** A task in words: its name, or what is done with which file. */
+/** A description of a task: its name, or what is done with which file. */
 export function describeTask({ task, data }: TrainConfig): string {
   return task.name ?? (task.template ? "the task" : `the text of ${data.train ?? data.folder}`);
 }
@@ -352,7 +359,7 @@ function given(sentence: string | undefined): string[] {
   return sentence === undefined ? [] : [sentence];
 }
 
-/** Characters that the predicted tokens spell: of each window all but the first token, of a conversation what the loss is of. */
+/** Number of characters of the predicted tokens: all but the first token of each window; in conversations, the tokens that count in the loss. */
 async function charactersOf(
   tokenizer: Tokenizer,
   examples: readonly Example[],
@@ -372,7 +379,7 @@ async function charactersOf(
   return sum;
 }
 
-/** Tokens that are predicted in `examples` of one candidate each. */
+/** Number of predicted tokens in `examples` with one candidate each. */
 export function predicted(examples: readonly Example[]): number {
   return examples.reduce((sum, example) => sum + exampleCost(example).lossRows, 0);
 }

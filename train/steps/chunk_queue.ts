@@ -1,5 +1,5 @@
 /**
- * Steps in chunks, one chunk ahead: while the host drains, writes and tells about a chunk, the device is at work on the next.
+ * Runs steps in chunks, with one chunk queued ahead: while the host drains, writes and reports a chunk, the device works on the next one.
  *
  * @module
  */
@@ -10,24 +10,24 @@ import type { Trainer } from "./trainer.ts";
 import type { BatchOrder } from "../../tasks/order.ts";
 
 /**
- * An example of an epoch, counted from 0, by its index: of as many rows and tokens to predict as the training example. A function of its
- * arguments alone, so that a run that goes on sees what an unbroken one would.
+ * Returns an example, given by its index, as it is in an epoch (from 0). It must have as many rows and tokens to predict as the training
+ * example, and depend only on the arguments, so that a resumed run sees the same examples as an uninterrupted one.
  */
 export type ExampleIn = (index: number, epoch: number) => Example;
 
-/** What the queue needs to know of a fine-tune. */
+/** Options of the queue. */
 export interface ChunkOptions {
   /** Training examples. */
   readonly train: readonly Example[];
-  /** A training example as an epoch sees it. Default: the same in each. */
+  /** Returns a training example as it is in an epoch. Default: the same in every epoch. */
   readonly exampleIn?: ExampleIn | undefined;
-  /** What losses mean. */
+  /** Language modelling or classification. */
   readonly objective: Objective;
-  /** Steps of the whole fine-tune. */
+  /** Total number of steps of the fine-tune. */
   readonly steps: number;
-  /** Steps after which a chunk ends and nothing is queued ahead; 0 for none. */
+  /** Number of steps after which a chunk ends and nothing is queued ahead. 0 for never. */
   readonly evaluateEvery?: number;
-  /** Asked before a chunk is queued ahead: whether to leave the device idle after the one on its way. Default: no. */
+  /** Called before a chunk is queued ahead: whether to leave the device idle after the current one. Default: no. */
   readonly pauses?: (() => boolean) | undefined;
   /** Once aborted, nothing more is queued. */
   readonly signal?: AbortSignal;
@@ -35,15 +35,15 @@ export interface ChunkOptions {
 
 /** Steps that were made. */
 export interface Chunk {
-  /** Their records, up to the first that halted. */
+  /** Their records, up to the first halted one. */
   readonly made: readonly StepRecord[];
-  /** The record that halted, if one did. */
+  /** The halted record, if there is one. */
   readonly halted: StepRecord | undefined;
-  /** Steps queued. */
+  /** Number of steps queued. */
   readonly steps: number;
-  /** Tokens of all branches. */
+  /** Number of tokens in all branches. */
   readonly tokens: number;
-  /** Since the chunk before was done, or since this one was queued. */
+  /** Milliseconds since the previous chunk was done, or since this one was queued. */
   readonly milliseconds: number;
 }
 
@@ -54,7 +54,7 @@ interface InFlight {
   readonly begun: number;
 }
 
-/** How long a chunk takes: with one ahead, Ctrl-C is served within twice that. */
+/** Duration of a chunk. With one queued ahead, Ctrl-C takes effect within twice that time. */
 const CHUNK_MILLISECONDS = 400;
 
 /** Queues chunks of steps on a trainer. */
@@ -68,7 +68,7 @@ export class ChunkQueue {
   #perStep: number | undefined;
   #done = 0;
 
-  /** `step` is the first to make; `branches` the evaluations of a step. */
+  /** `step` is the first step to make; `branches` is the number of evaluations per step. */
   constructor(
     trainer: Trainer,
     order: BatchOrder,
@@ -82,7 +82,7 @@ export class ChunkQueue {
     this.#branches = branches;
   }
 
-  /** Whether `next` has something to return: steps on their way, or to be queued. */
+  /** Whether `next` has something to return: steps that are queued or can be queued. */
   get pending(): boolean {
     return this.#inFlight !== undefined || this.#open;
   }
@@ -91,12 +91,12 @@ export class ChunkQueue {
     return this.#step < this.#options.steps && !this.#options.signal?.aborted;
   }
 
-  /** Whether nothing is on its way: offsets are those after the last chunk told. */
+  /** Whether no steps are queued, so that the offsets are those after the last chunk returned. */
   get isIdle(): boolean {
     return this.#inFlight === undefined;
   }
 
-  /** The next chunk's steps. Call only while `pending`. */
+  /** Returns the next chunk's steps. Call it only while `pending`. */
   async next(): Promise<Chunk> {
     const chunk = this.#inFlight ?? await this.#queue();
     const { evaluateEvery = 0 } = this.#options;
@@ -116,7 +116,7 @@ export class ChunkQueue {
     return { made: made(records), halted, steps, tokens, milliseconds };
   }
 
-  /** Steps that are still on their way, and were not refused; for a caller who stops. Never rejects. */
+  /** Waits for steps that are still queued and did not fail, for a caller that stops. Never rejects. */
   async rest(): Promise<readonly StepRecord[]> {
     const records = await this.#inFlight?.records.catch(() => []) ?? [];
     this.#inFlight = undefined;
@@ -151,7 +151,7 @@ export class ChunkQueue {
   }
 }
 
-/** The records up to the first that halted: those behind it moved nothing either. */
+/** The records up to the first halted one; later steps did not move anything either. */
 function made(records: readonly StepRecord[]): readonly StepRecord[] {
   const halted = records.findIndex((r) => r.halted);
   return halted < 0 ? records : records.slice(0, halted);

@@ -1,5 +1,5 @@
 /**
- * The memory of a fine-tune by part, from shapes alone: nothing is loaded and no device is needed.
+ * Computes the memory of a fine-tune by purpose, from shapes alone. Nothing is loaded, and no device is needed.
  *
  * @module
  */
@@ -27,45 +27,45 @@ import { formatSubject } from "../../models/checkpoints/tensor_kind.ts";
 import { type Checkpoints, recordStep } from "./record_step.ts";
 import { stagingFor } from "./trainer.ts";
 
-/** What to price. */
+/** Options of the computation. */
 export interface MemoryPlanOptions {
-  /** Decides branches, form and state. */
+  /** The optimiser, which determines branches, form and state. */
   readonly optimiser: Optimiser;
-  /** What is trained. Default: all scales. */
+  /** What to train. Default: all scales. */
   readonly selection?: Selection;
-  /** What stands beside the base. Default: nothing. */
+  /** The adapter. Default: none. */
   readonly adapter?: Adapter | undefined;
   /** Capacities of a batch. */
   readonly shape: BatchShape;
-  /** Whether something is held out, so that an evaluator of batches of that shape stays beside the training; not by default. */
+  /** Whether held-out examples are evaluated, so that an evaluator for batches of this shape stays allocated during training. Default false. */
   readonly evaluates?: boolean;
-  /** Default: software adapters' 128 MiB bindings make more pieces, not more bytes. */
+  /** Class of the adapter. Default `"hardware"`; on software adapters, bindings of 128 MiB produce more pieces but not more bytes. */
   readonly adapterClass?: AdapterClass;
-  /** Bytes one binding may cover. Default 2 GiB - 256. */
+  /** The most bytes that one binding can cover. Default 2 GiB - 256. */
   readonly maxBinding?: number;
-  /** Bytes that activations may take before branches are split over passes. Default 1 GiB. */
+  /** The most bytes of activations before branches are split over several passes. Default 1 GiB. */
   readonly activationBytes?: number;
-  /** What exact gradients keep of the forward. Default: all where it fits `activationBytes`, else the input of each block. */
+  /** What exact gradients store from the forward pass. Default: everything if it fits `activationBytes`, otherwise the input of each block. */
   readonly checkpoints?: Checkpoints | undefined;
-  /** Longest sequence to prepare for. */
+  /** Longest sequence in tokens. */
   readonly maxPositions?: number;
-  /** Steps that may be queued before a drain. Default 1024. */
+  /** The most steps queued before their records are drained. Default 1024. */
   readonly capacity?: number;
 }
 
-/** Bytes by part, and in all. */
+/** Bytes by purpose, and in total. */
 export interface MemoryPlan extends MemoryByPart {
-  /** Sum over the parts. */
+  /** Sum of all purposes. */
   readonly total: number;
-  /** Trained scalars. */
+  /** Number of trained scalars. */
   readonly trainableScalars: number;
-  /** What exact gradients keep of the forward; undefined of other optimisers. */
+  /** What exact gradients store from the forward pass. Undefined for other optimisers. */
   readonly checkpoints?: Checkpoints;
 }
 
 /**
- * Bytes that training `source` takes on a device: what a run accounts for, to the byte, apart from readbacks. The best state of a run takes none:
- * it is made again from the ledger, or waits in the host's memory.
+ * The bytes that training `source` takes on a device. They equal a run's own accounting, except for readbacks. The best state of a run takes no
+ * device memory, because it is replayed from the ledger or kept in the host's memory.
  */
 export function planMemory(
   source: Pick<ModelSource, "config" | "tensors">,
@@ -140,7 +140,7 @@ export function planMemory(
   };
 }
 
-/** A model that exists only as a shape: what `planMemory` needs to price a model nobody has downloaded. */
+/** A model that has only a shape, for computing the memory of a model that has not been downloaded. */
 export function modelOfShape(
   config: ModelConfig,
   format: string,

@@ -1,5 +1,5 @@
 /**
- * How fast steps are made: one definition for events, metrics and progress.
+ * The pace of training steps: one definition for events, metrics and progress.
  *
  * @module
  */
@@ -7,17 +7,17 @@ import type { Chunk } from "./chunk_queue.ts";
 
 /** The pace as of one step. */
 export interface StepPace {
-  /** Seconds of training since the session's first step was done: evaluations are not in it; 0 for that step. */
+  /** Seconds of training since the session's first step was done, without evaluations. 0 for that step. */
   readonly seconds: number;
-  /** Tokens through the model a second in that time; of the first step its own, in which pipelines are compiled. */
+  /** Tokens processed per second in that time. For the first step, its own rate, which includes compilation of pipelines. */
   readonly tokensPerSecond: number;
-  /** Milliseconds of a step in that time; of the first step its own. */
+  /** Milliseconds per step in that time. For the first step, its own duration. */
   readonly millisecondsPerStep: number;
 }
 
 /**
- * The running mean of a session's steps. Its first chunk is left out of what comes after: it compiles. Chunks by themselves tell
- * little: one that was queued ahead of another is told of right after it, as if it had taken no time.
+ * The running mean of a session's steps. The first chunk is excluded from later means, because it includes compilation. The times of single
+ * chunks say little: a chunk queued behind another is reported right after it, as if it had taken no time.
  */
 export class Pace {
   #seconds = 0;
@@ -25,7 +25,7 @@ export class Pace {
   #tokens = 0;
   #compiled = false;
 
-  /** Takes a chunk that is done; the pace as of its step `i`, counted from 0. */
+  /** Adds a finished chunk. The returned function gives the pace as of its step `i`, counted from 0. */
   add(
     { steps, tokens, milliseconds }: Pick<Chunk, "steps" | "tokens" | "milliseconds">,
   ): (i: number) => StepPace {

@@ -1,20 +1,20 @@
 /**
- * When the device is at work, by its own clock.
+ * Measures when the device is working, by its own clock.
  *
  * @module
  */
 
 import type { Gpu, GpuBuffer } from "../../kernels/mod.ts";
 
-/** One pass of the device, usually of several steps: nanoseconds of its own clock. */
+/** One pass on the device, usually of several steps, in nanoseconds of the device's clock. */
 export interface DeviceSpan {
-  /** When it began. */
+  /** Start of the pass. */
   readonly begin: number;
-  /** When it ended. */
+  /** End of the pass. */
   readonly end: number;
 }
 
-/** The passes of what `resolve` left. */
+/** Parses the times written by `resolve`. */
 export function parseTimes(times: BigUint64Array): DeviceSpan[] {
   return Array.from({ length: times.length / 2 }, (_, i) => ({
     begin: Number(times[2 * i]),
@@ -22,7 +22,7 @@ export function parseTimes(times: BigUint64Array): DeviceSpan[] {
   }));
 }
 
-/** When the device begins and ends each pass of a chunk. */
+/** Records when the device starts and ends each pass of a chunk. */
 export class StepClock implements Disposable {
   readonly #gpu: Gpu;
   readonly #set: GPUQuerySet;
@@ -30,7 +30,7 @@ export class StepClock implements Disposable {
   readonly #capacity: number;
   #passes = 0;
 
-  /** For up to `capacity` passes; the device must have the feature `timestamp-query`. */
+  /** Holds up to `capacity` passes. The device must have the feature `timestamp-query`. */
   constructor(gpu: Gpu, capacity: number) {
     this.#gpu = gpu;
     this.#capacity = capacity;
@@ -43,7 +43,7 @@ export class StepClock implements Disposable {
     );
   }
 
-  /** For the next pass; undefined where there were as many as it can hold. */
+  /** The descriptor of the next pass. Undefined if the capacity is used up. */
   next(): GPUComputePassDescriptor | undefined {
     if (this.#passes >= this.#capacity) return undefined;
     const first = 2 * this.#passes++;
@@ -56,7 +56,7 @@ export class StepClock implements Disposable {
     };
   }
 
-  /** The passes since the last call. */
+  /** Resolves the times of all passes since the last call. */
   resolve(): { buffer: GpuBuffer; bytes: number } {
     const count = this.#passes;
     this.#passes = 0;

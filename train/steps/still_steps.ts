@@ -1,10 +1,10 @@
 /**
- * Steps that move nothing, and words for whoever waits for them.
+ * Detects steps that move nothing, and explains them to the user.
  *
  * @module
  */
 
-/** Steps in a row after which it is no chance. */
+/** Number of consecutive steps that rules out chance. */
 const ENOUGH = 20;
 
 /** Watches the derivatives of a fine-tune. */
@@ -14,13 +14,13 @@ export class StillSteps {
   #seen = 0;
   #said = false;
 
-  /** `epsilon`: how far the steps look, for the words. */
+  /** `epsilon` is the distance of the perturbation, for the message. */
   constructor(epsilon?: number) {
     this.#epsilon = epsilon;
   }
 
   /**
-   * Told of a step. Once, after 20 in a row whose derivatives were all exactly 0, says so in a sentence.
+   * Adds a step. Once, after 20 consecutive steps with derivatives of exactly 0, returns a sentence about it.
    *
    * @example A loss that no direction changes
    * ```ts
@@ -38,7 +38,7 @@ export class StillSteps {
     return this.#still >= ENOUGH ? this.#say(`the last ${ENOUGH} steps`) : undefined;
   }
 
-  /** Told that there are no more: says the same of a run with fewer steps. */
+  /** Ends the run. Returns the same sentence for a run with fewer steps. */
   end(): string | undefined {
     return this.#seen > 0 && this.#still === this.#seen ? this.#say("the steps") : undefined;
   }

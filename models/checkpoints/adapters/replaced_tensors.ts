@@ -100,6 +100,9 @@ export function whyNotReplaced(
 ): string | undefined {
   const isTied = !weightsOf(config).some(({ role }) => role === "head");
   const embedding = weightsOf(config).find(({ role }) => role === "embedding")!;
+  if (/^(classifier|score|qa_outputs)\./.test(name.slice(prefix.length))) {
+    return "belongs to the head of a classifier (task_type SEQ_CLS and its like), and models here predict tokens; use it with PEFT";
+  }
   const { base } = architectureOf(config).huggingFace;
   const names = namesInFile(embedding, { base, prefix });
   const isTable = names.includes(name) || /(^|\.)lm_head\.(decoder\.)?weight$/.test(name);

@@ -17,7 +17,15 @@ const encoder = new TextEncoder();
 /** The UTF-8 bytes of a text, a letter each. */
 export function bytesAsLetters(text: string): string {
   let result = "";
-  for (const byte of encoder.encode(text)) result += letters[byte];
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    // From here on characters have several bytes.
+    if (code >= 0x80) {
+      for (const byte of encoder.encode(text.slice(at))) result += letters[byte];
+      break;
+    }
+    result += letters[code];
+  }
   return result;
 }
 

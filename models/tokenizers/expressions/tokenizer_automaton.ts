@@ -130,6 +130,34 @@ interface Budget {
   readonly where: string;
 }
 
+/** What a search writes to, used again by the next one of its program. */
+interface Scratch {
+  /** By instruction, the turn that came to it last. */
+  readonly seen: Int32Array;
+  /** A number for each place of each search. */
+  turn: number;
+  /** Ways that are followed, best ones first, and those of the next letter: an instruction and where its match begins. */
+  threads: Int32Array;
+  next: Int32Array;
+  readonly stack: Int32Array;
+}
+
+const scratches = new WeakMap<readonly Instruction[], Scratch>();
+
+function scratchOf(program: readonly Instruction[]): Scratch {
+  let scratch = scratches.get(program);
+  // Turns are numbers of 32 bits.
+  if (scratch === undefined || scratch.turn > 2 ** 30) {
+    const pairs = () => new Int32Array(2 * program.length);
+    scratch = {
+      ...{ seen: new Int32Array(program.length), turn: 0 },
+      ...{ threads: pairs(), next: pairs(), stack: new Int32Array(2 * program.length + 1) },
+    };
+    scratches.set(program, scratch);
+  }
+  return scratch;
+}
+
 /** The first match from a place on, or exactly there. */
 function search(
   program: readonly Instruction[],
@@ -138,49 +166,73 @@ function search(
   anchored: boolean,
   budget: Budget,
 ): readonly [number, number] | undefined {
-  const seen = new Int32Array(program.length).fill(-1);
-  let threads: { at: number; start: number }[] = [];
-  let next: typeof threads = [];
+  const scratch = scratchOf(program);
+  const { seen, stack } = scratch;
+  let { threads, next } = scratch;
+  let count = 0;
+  let turn = ++scratch.turn;
   let found: readonly [number, number] | undefined;
 
-  /** Follows what takes no letter, the preferred ways first. */
-  const follow = (list: typeof threads, entry: number, start: number, place: number): void => {
-    const stack = [entry];
-    for (let at = stack.pop(); at !== undefined; at = stack.pop()) {
-      if (seen[at] === place) continue;
-      seen[at] = place;
+  /** Follows what takes no letter, the preferred ways first; the new length of the list. */
+  const follow = (
+    list: Int32Array,
+    length: number,
+    entry: number,
+    start: number,
+    place: number,
+  ): number => {
+    stack[0] = entry;
+    for (let depth = 1; depth > 0;) {
+      const at = stack[--depth];
+      if (seen[at] === turn) continue;
+      seen[at] = turn;
       if (--budget.left < 0) {
         throw new RangeError(
           `Cannot tokenise a text of ${text.length} characters: the expression of ${budget.where} takes too long on it`,
         );
       }
       const instruction = program[at];
-      if (instruction.op === "jump") stack.push(instruction.to);
-      else if (instruction.op === "either") stack.push(instruction.second, instruction.first);
-      else if (instruction.op === "look") {
-        if (holds(instruction.holds, text, place, budget)) stack.push(at + 1);
-      } else list.push({ at, start });
+      switch (instruction.op) {
+        case "jump":
+          stack[depth++] = instruction.to;
+          break;
+        case "either":
+          stack[depth++] = instruction.second;
+          stack[depth++] = instruction.first;
+          break;
+        case "look":
+          if (holds(instruction.holds, text, place, budget)) stack[depth++] = at + 1;
+          break;
+        default:
+          list[length++] = at;
+          list[length++] = start;
+      }
     }
+    return length;
   };
 
-  for (let place = from;; place += letterLength(text, place)) {
-    if (found === undefined && (!anchored || place === from)) follow(threads, 0, place, place);
-    if (threads.length === 0 && (found !== undefined || anchored)) return found;
+  for (let place = from;;) {
+    if (found === undefined && (!anchored || place === from)) {
+      count = follow(threads, count, 0, place, place);
+    }
+    if (count === 0 && (found !== undefined || anchored)) return found;
     const codePoint = place < text.length ? text.codePointAt(place)! : -1;
-    const after = place + letterLength(text, place);
-    next = [];
-    for (const { at, start } of threads) {
-      const instruction = program[at];
+    const after = place + (codePoint > 0xffff ? 2 : 1);
+    turn = ++scratch.turn;
+    let following = 0;
+    for (let i = 0; i < count; i += 2) {
+      const instruction = program[threads[i]];
       if (instruction.op === "end") {
-        found = [start, place];
+        found = [threads[i + 1], place];
         break;
       }
       if (instruction.op === "letter" && codePoint >= 0 && instruction.test(codePoint)) {
-        follow(next, at + 1, start, after);
+        following = follow(next, following, threads[i] + 1, threads[i + 1], after);
       }
     }
     if (place >= text.length) return found;
-    threads = next;
+    [threads, next, count] = [next, threads, following];
+    place = after;
   }
 }
 
@@ -202,8 +254,14 @@ function letterLength(text: string, place: number): number {
 
 /** A test of letters whose answers are kept. */
 function remembered(expression: RegExp): (codePoint: number) => boolean {
+  /** Of the first letters 1 and 2 for no and yes, 0 where nobody asked yet. */
+  const first = new Uint8Array(0x80);
   const answers = new Map<number, boolean>();
   return (codePoint) => {
+    if (codePoint < 0x80) {
+      first[codePoint] ||= expression.test(String.fromCharCode(codePoint)) ? 2 : 1;
+      return first[codePoint] === 2;
+    }
     let answer = answers.get(codePoint);
     if (answer === undefined) {
       answers.set(codePoint, answer = expression.test(String.fromCodePoint(codePoint)));

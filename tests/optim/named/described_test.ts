@@ -31,6 +31,7 @@ import {
   withRule,
   zoAdam,
 } from "../../../optim/mod.ts";
+import { sampledNumbers } from "../../support/sampled.ts";
 import { random } from "../random.ts";
 import { describeDirections } from "../../../optim/directions/direction_plan.ts";
 import { describeSchedule, parseSchedule } from "../../../optim/transformations/schedule.ts";
@@ -165,7 +166,7 @@ function headOf(rule: Optimiser, seed: number) {
 // Those that take gradients have no sessions, and no ledgers that replay.
 for (const name of optimiserNames.filter((one) => !namedOptimisers[one]().estimator.exact)) {
   Deno.test(`${name}: what a header says of any composition has its numbers, and its ledger its bits`, () => {
-    for (let trial = 0; trial < 6; trial++) {
+    for (const trial of sampledNumbers(`described ${name}`, 6, 1)) {
       const rule = made(name);
       const said = JSON.stringify(rule.describe());
       const head = headOf(rule, trial);

@@ -118,7 +118,7 @@ function randomBlock(packing: SuperScales, size: number) {
  * there are two.
  */
 function leastError(packing: SuperScales, groups: ReturnType<typeof randomBlock>["groups"]) {
-  const { range: [low, high], minima, plus = 0 } = SUPER_SCALES[packing];
+  const { range: [low, high], minima, plus = 0, group: count } = SUPER_SCALES[packing];
   const factors = (largest: number) => {
     const [first, last] = [largest * 0.93, largest * 2].map(numberToFloat16);
     const step = minima ? 3 : 1;
@@ -133,15 +133,36 @@ function leastError(packing: SuperScales, groups: ReturnType<typeof randomBlock>
     factors(most(groups.map(({ wanted }) => wanted.scale)) / (Math.abs(end) + plus))
       .flatMap((d) => low < 0 ? [d, -d] : [d])
   );
-  const mins = minima ? factors(most(groups.map(({ wanted }) => wanted.min)) / high) : [0];
+  const within = (integer: number) => Math.min(high, Math.max(low, integer));
   let least = Infinity;
-  for (const d of scales) {
+  if (!minima) {
+    for (const d of scales) {
+      let sum = 0;
+      for (let g = 0; g < groups.length && sum < least; g++) {
+        sum += groups[g].error(
+          d * (within(Math.round(groups[g].wanted.scale / d - plus)) + plus),
+          0,
+        );
+      }
+      least = Math.min(least, sum);
+    }
+    return least;
+  }
+  const mins = factors(most(groups.map(({ wanted }) => wanted.min)) / high);
+  const tried = scales.map((d) => {
     // Integers that come into question, and what the codes make of the scale's error: minima of the group are all that is left.
-    const near = groups.map(({ wanted: { scale } }) => {
-      const middle = Math.round(scale / d - plus);
-      return Array.from({ length: minima ? 13 : 1 }, (_, i) => middle + i - (minima ? 6 : 0))
-        .map((integer) => Math.min(high, Math.max(low, integer)));
-    });
+    const near = groups.map(({ wanted: { scale } }) =>
+      Array.from({ length: 13 }, (_, i) => within(Math.round(scale / d - plus) + i - 6))
+    );
+    // No minimum makes less of it than the best one of all numbers does.
+    const bound = groups.reduce((sum, { moments, wanted }, g) => {
+      const off = near[g].map((integer) => (d * (integer + plus) - wanted.scale) ** 2);
+      return sum + (moments.squares - moments.sum ** 2 / count) * Math.min(...off);
+    }, 0);
+    return { d, near, bound };
+  }).sort((one, other) => one.bound - other.bound);
+  for (const { d, near, bound } of tried) {
+    if (bound * (1 - 1e-9) >= least) break;
     for (const dmin of mins) {
       let sum = 0;
       for (let g = 0; g < groups.length && sum < least; g++) {
@@ -149,8 +170,8 @@ function leastError(packing: SuperScales, groups: ReturnType<typeof randomBlock>
         let own = Infinity;
         for (const integer of near[g]) {
           const s = d * (integer + plus);
-          const asked = wanted.min + (s - wanted.scale) * moments.sum / SUPER_SCALES[packing].group;
-          const m = minima ? Math.min(high, Math.max(0, Math.round(asked / dmin))) : 0;
+          const asked = wanted.min + (s - wanted.scale) * moments.sum / count;
+          const m = Math.min(high, Math.max(0, Math.round(asked / dmin)));
           own = Math.min(own, error(s, dmin * m));
         }
         sum += own;
