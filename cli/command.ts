@@ -1,5 +1,5 @@
 /**
- * What a command is: a name, its flags, and what it does.
+ * The definition of a command: its name, its flags, and its function.
  *
  * @module
  */
@@ -9,104 +9,110 @@ import { UsageError } from "./usage_error.ts";
 
 /** A flag of a command that is not a key of the configuration. */
 export interface OptionSpec {
-  /** What follows it: a text, a number, or nothing. */
+  /** What follows the flag: text, a number, or nothing. */
   readonly kind: "text" | "number" | "flag";
-  /** What it sets, in one line, with its default. */
+  /** One-line description, including the default. */
   readonly doc: string;
-  /** Of a number: the smallest that is taken. */
+  /** For numbers: the least value. */
   readonly min?: number;
-  /** Of a number: the largest that is taken. */
+  /** For numbers: the greatest value. */
   readonly max?: number;
-  /** Of a number: without a fraction. */
+  /** For numbers: whether it must be an integer. */
   readonly whole?: boolean;
-  /** Of a text: all that it can be; taken in any case. */
+  /** For text: all possible values. Case is ignored. */
   readonly values?: readonly string[];
-  /** Of a text: a path, which in a file counts from the file. */
+  /** For text: whether it is a path, which in a file is relative to that file. */
   readonly path?: boolean;
-  /** Of a text: may be given several times; see {@linkcode Options.all}. Otherwise the last one counts. */
+  /** For text: whether the flag may be given several times; see {@linkcode Options.all}. Otherwise the last value counts. */
   readonly many?: boolean;
 }
 
 /** A command of the command line. */
 export interface Command {
-  /** What people type. */
+  /** Name as typed. */
   readonly name: string;
-  /** In one line. */
+  /** One-line description. */
   readonly summary: string;
-  /** The option that an argument without a flag sets, when it is neither a configuration nor a run's folder. */
+  /** The option set by an argument without a flag that is neither a configuration nor a run's folder. */
   readonly positional: string;
-  /** Whether a second argument without a flag names the data: a file to train on or to judge, or the folder of a task's files. */
+  /** Whether a second argument without a flag is the data: a file to train on or to evaluate, or the folder of a task's files. */
   readonly takesData?: boolean;
-  /** The flags that matter first, six at most: `--help` shows these. */
+  /** The most important flags, at most six, which `--help` shows. */
   readonly first: readonly string[];
-  /** Command lines as people would type them, without the program's name. */
+  /** Examples of command lines, without the program's name. */
   readonly examples: readonly string[];
   /** Its own flags, in kebab-case. */
   readonly options: Readonly<Record<string, OptionSpec>>;
-  /** Keys and sections of the configuration that it reads; they are flags too. */
+  /** Keys and sections of the configuration that it reads. They can be given as flags too. */
   readonly keys: readonly string[];
-  /** Whether it ends what is in flight when it is told to stop, as what was trained is to be kept; others are ended within a second. */
+  /** Whether it finishes its current work when it is told to stop, in order to keep what was trained. Other commands are ended within a second. */
   readonly finishes?: boolean;
-  /** Does it. */
+  /** Executes the command. */
   readonly run: (call: Call) => Promise<void>;
 }
 
-/** A command line that was understood. */
+/** A parsed command line. */
 export interface Call {
-  /** The values of its own flags. */
+  /** Values of its own flags. */
   readonly options: Options;
-  /** The configuration, with keys set over it; read when it is asked for, as not every command needs a model. */
+  /** Reads the configuration, with the keys in `over` set. It is read only on request, because not every command needs a model. */
   readonly config: (over?: Readonly<Record<string, unknown>>) => TrainConfig;
-  /** The run's folder, when one was named in place of a configuration. */
+  /** Folder of a run, if one was given instead of a configuration. */
   readonly runPath: string | undefined;
-  /** The configuration file that was named; a run's own is none. */
+  /** Path of the configuration file that was given. Undefined for a run's own configuration. */
   readonly configPath: string | undefined;
-  /** The data, when they were named by an argument without a flag: then what nothing says is decided. */
+  /** Path of the data, if it was given by an argument without a flag. Missing settings are then chosen automatically. */
   readonly dataPath: string | undefined;
-  /** Paths of the keys that flags and file gave. */
+  /** Paths of the keys that flags and the configuration file set. */
   readonly given: ReadonlySet<string>;
   /** Where to print. */
   readonly terminal: Terminal;
   /** Aborted by the first Ctrl-C. */
   readonly signal: AbortSignal;
-  /** Lets a command take Ctrl-C itself, where the process has such; see {@linkcode OnInterrupt}. */
+  /** Lets a command handle Ctrl-C itself, if the process receives it; see {@linkcode OnInterrupt}. */
   readonly onInterrupt?: OnInterrupt | undefined;
 }
 
-/**
- * Hands each Ctrl-C to a function until disposed: what it answers says whether it took it. What it did not take ends the process at once.
- */
+/** Calls a function for each Ctrl-C until disposed. The function returns whether it handled it; otherwise the process ends at once. */
 export type OnInterrupt = (take: () => boolean) => Disposable;
 
 /** Values of a command's own flags. */
 export class Options {
   readonly #values: ReadonlyMap<string, unknown>;
 
-  /** Values by name in kebab-case, checked against the specifications by who made them. */
+  /** Values by name in kebab-case. The caller has checked them against the specifications. */
   constructor(values: ReadonlyMap<string, unknown>) {
     this.#values = values;
   }
 
-  /** A text. */
+  /** The value of a text flag. */
   text(name: string): string | undefined {
     const value = this.#values.get(name);
     return value === undefined ? undefined : String(value);
   }
 
-  /** All texts of a flag that may be given several times, in their order. */
+  /** All values of a text flag that may be given several times, in order. */
   all(name: string): readonly string[] {
     const value = this.#values.get(name);
     return Array.isArray(value) ? value.map(String) : value === undefined ? [] : [String(value)];
   }
 
-  /** A text that must be there. @throws {UsageError} when it is not */
+  /**
+   * The value of a required text flag.
+   *
+   * @throws {UsageError} when it is missing.
+   */
   required(name: string, example: string): string {
     const value = this.text(name);
     if (value === undefined) throw new UsageError(`Missing --${name}, for example ${example}`);
     return value;
   }
 
-  /** Texts with commas between them. @throws {UsageError} when one of them is empty, as after a comma too many */
+  /**
+   * The values of a text flag, separated by commas.
+   *
+   * @throws {UsageError} when one of them is empty, for example because of an extra comma.
+   */
   texts(name: string): string[] | undefined {
     const value = this.text(name);
     const parts = value?.split(",").map((part) => part.trim());
@@ -118,7 +124,7 @@ export class Options {
     return parts;
   }
 
-  /** A number. */
+  /** The value of a number flag. */
   number(name: string): number | undefined {
     const value = this.#values.get(name);
     return typeof value === "number" ? value : undefined;

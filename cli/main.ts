@@ -32,7 +32,7 @@ export type { Call, Command, OnInterrupt, Options, OptionSpec } from "./command.
 export type { ProgressTarget } from "../show/progress.ts";
 export { processTerminal, type Terminal } from "../show/terminal.ts";
 
-/** Every command: a new one is a file and a line here. */
+/** Every command. To add one, write a file and add a line here. */
 export const COMMANDS: readonly Command[] = [
   finetuneCommand,
   evaluateCommand,
@@ -47,18 +47,18 @@ export const COMMANDS: readonly Command[] = [
   completionCommand(() => COMMANDS),
 ];
 
-/** Where and under which signal to run; by default the process's streams and none. */
+/** The terminal and signal of a command. Default: the streams of the process and no signal. */
 export interface RunCliOptions {
-  /** Where to print; the process's own streams by default. */
+  /** Where to print. Default: the streams of the process. */
   readonly terminal?: Terminal;
-  /** Stops the command; none by default. */
+  /** Aborts the command. Default: none. */
   readonly signal?: AbortSignal;
-  /** Lets a command take Ctrl-C itself; none by default. */
+  /** Lets a command handle Ctrl-C itself. Default: none. */
   readonly onInterrupt?: OnInterrupt;
 }
 
 /**
- * Runs a command line and returns its exit code; never throws.
+ * Runs a command line and returns its exit code. Never throws.
  *
  * @example A typing error
  * ```ts
@@ -127,7 +127,7 @@ function isAbort(error: unknown): boolean {
   return error instanceof DOMException && error.name === "AbortError";
 }
 
-/** What went wrong, in one line; what the system said and nobody put into words says at least what was wanted. */
+/** A one-line description of an error. An unknown system error at least names the command that failed. */
 function describeError(given: unknown, command: string, verbose: boolean): string {
   const error = inWords(given, { what: command });
   if (!(error instanceof Error)) return message(String(error));
@@ -136,15 +136,18 @@ function describeError(given: unknown, command: string, verbose: boolean): strin
   return line === "" ? error.name : line;
 }
 
-/** Milliseconds in which a signal is the same key press: who runs a program, such as `deno task`, hands on what the program got too. */
+/**
+ * Milliseconds within which a second signal counts as the same key press, because a program such as `deno task` forwards a signal that its child
+ * has also received.
+ */
 const SAME_PRESS = 300;
 
-/** Milliseconds until a command that has nothing to keep is ended. */
+/** Milliseconds after which a command that has nothing to keep is ended. */
 const PATIENCE = 700;
 
 /**
- * The first signal asks the command to stop, the second stops at once; so does time, where there is nothing to keep. Ctrl-C is the command's own
- * where it takes it.
+ * The first signal asks the command to stop, and the second ends it at once. A command that has nothing to keep is also ended after some time. A
+ * command that handles Ctrl-C itself receives it.
  */
 function stopOnSignals(
   terminal: Terminal,

@@ -180,9 +180,9 @@ function isKept({ states }: FineTune, steps: number): boolean {
 function assertKept(tune: FineTune, steps: number): void {
   if (isKept(tune, steps)) return;
   throw new RangeError(
-    `Cannot use step ${steps} of "${tune.path}": its gradients were exact, so no step can be replayed, and states are kept of steps ${
+    `Cannot use step ${steps} of "${tune.path}": its gradients were exact, so it cannot be replayed, and offsets were saved only for steps ${
       stepsKept(tune)
-    } alone: use --step last, or one of these`,
+    }: use one of these, or --step last`,
   );
 }
 

@@ -1,7 +1,6 @@
 /**
- * For Deno notebooks: a curve that grows while a fine-tune runs, tables, and the stop button.
- *
- * Outside of a notebook nothing is displayed, and all else works.
+ * Support for Deno notebooks: a curve that grows while a fine-tune runs, tables, and the stop button. Outside a notebook nothing is displayed,
+ * and everything else works.
  *
  * @module
  */
@@ -11,12 +10,12 @@ import { lossCurveSvg } from "./plot.ts";
 import { printable } from "./printable.ts";
 import { table } from "./terminal.ts";
 
-/** What a notebook shows of a value, by media type. */
+/** The representations of a value in a notebook, by media type. */
 export type DisplayBundle = Readonly<Record<string, string>>;
 
-/** A value that a notebook shows as more than text: as a cell's last line, or by {@linkcode display}. */
+/** A value that a notebook can show as more than text, in a cell's last line or by {@linkcode display}. */
 export abstract class Displayed {
-  /** The value by media type; a front end shows the richest that it knows. */
+  /** The representations by media type. A front end shows the richest one that it supports. */
   abstract bundle(): DisplayBundle;
 
   static {
@@ -29,7 +28,7 @@ export abstract class Displayed {
   }
 }
 
-/** How a display is found again. */
+/** Identifies a display, so that it can be updated. */
 interface DisplayOptions {
   readonly display_id?: string;
   readonly update?: boolean;
@@ -39,13 +38,13 @@ interface DisplayOptions {
 type DisplayFunction = (value: unknown, options?: DisplayOptions) => Promise<void>;
 
 /**
- * Milliseconds before a cell may end after it has shown something: the kernel says that a cell is over on another thread than it hands
- * on what was shown, and on a busy machine front ends have let go of the cell by then.
+ * Milliseconds to wait after displaying something before a cell ends. The kernel reports the end of a cell on a different thread from its
+ * output, and on a busy machine front ends stop listening to the cell before the output arrives.
  */
 const UNTIL_SHOWN = 100;
 const shown = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, UNTIL_SHOWN));
 
-/** The notebook's own function; undefined outside of one, where Deno throws. */
+/** The notebook's own function. Undefined outside a notebook, where Deno throws. */
 function displayFunction(): DisplayFunction | undefined {
   try {
     const { jupyter } = Deno;
@@ -56,8 +55,8 @@ function displayFunction(): DisplayFunction | undefined {
 }
 
 /**
- * Shows a value now, in the cell that runs. Wait for it: what a cell's last line shows can get lost, this does not. Does nothing outside
- * of a notebook.
+ * Displays a value in the running cell. Await the result: the output of a cell's last line can get lost, but this output does not. Does nothing
+ * outside a notebook.
  */
 export async function display(value: Displayed): Promise<void> {
   const show = displayFunction();
@@ -66,11 +65,11 @@ export async function display(value: Displayed): Promise<void> {
   await shown();
 }
 
-/** A row of a table: cells by the names of their columns. */
+/** A row of a table: cells by column name. */
 export type TableRow = Readonly<Record<string, string | number>>;
 
 /**
- * Rows as a table: HTML in a notebook, aligned text elsewhere.
+ * A table of rows: HTML in a notebook, aligned text elsewhere.
  *
  * @example Two rows
  * ```ts
@@ -85,7 +84,7 @@ export class Table extends Displayed {
   readonly #rows: readonly (readonly (string | number)[])[];
   readonly #columns: readonly string[];
 
-  /** A table of rows. Columns: all by default, as they first occur. */
+  /** Creates a table of rows. Default columns: all, in order of first occurrence. */
   constructor(
     rows: readonly TableRow[],
     columns: readonly string[] = [...new Set(rows.flatMap((row) => Object.keys(row)))],
@@ -126,16 +125,16 @@ function escaped(text: string): string {
   return printable(text).replace(/[&<>"]/g, (mark) => ENTITIES[mark]);
 }
 
-/** How a live curve is drawn. */
+/** Options of a live curve. */
 export interface LiveCurveOptions {
-  /** Above the picture; none by default. */
+  /** Title above the picture. Default: none. */
   readonly title?: string;
-  /** Milliseconds between two pictures, at least; 400 by default. */
+  /** Least number of milliseconds between two pictures. Default 400. */
   readonly every?: number;
 }
 
 /**
- * The curve of a fine-tune that runs: hand it every event, and the picture in the cell grows. The saved notebook keeps the last one.
+ * The curve of a running fine-tune. Pass it every event, and the picture in the cell grows. The saved notebook keeps the last picture.
  *
  * @example In a cell
  * ```ts
@@ -157,14 +156,14 @@ export class LiveCurve extends Displayed {
   readonly #evaluations: { step: number; loss: number; accuracy?: number }[] = [];
   #drawn: number | undefined;
 
-  /** An empty curve; nothing is displayed before there is something to draw. */
+  /** Creates an empty curve. Nothing is displayed until there is something to draw. */
   constructor({ title = "", every = 400 }: LiveCurveOptions = {}) {
     super();
     this.#title = title;
     this.#every = every;
   }
 
-  /** Takes an event; draws when the last picture is old enough, and at the end. */
+  /** Adds an event. Draws if the last picture is old enough, and at the end. */
   async add(event: TrainingEvent): Promise<void> {
     if (event.type === "step") this.#steps.push({ step: event.step, loss: event.loss });
     else if (event.type === "evaluation") {
@@ -190,7 +189,11 @@ export class LiveCurve extends Displayed {
     await show(this.bundle(), { raw: true, display_id: this.#id, ...(update ? { update } : {}) });
   }
 
-  /** The picture as it is now. @throws {RangeError} When there is nothing to draw */
+  /**
+   * The current picture.
+   *
+   * @throws {RangeError} when there is nothing to draw.
+   */
   bundle(): DisplayBundle {
     const last = this.#steps.at(-1);
     return {
@@ -204,10 +207,10 @@ export class LiveCurve extends Displayed {
 }
 
 /**
- * Runs something that takes a while and a signal, which the notebook's stop button aborts. Without a listener that button ends the
- * kernel, and with it the model and all that was computed.
+ * Runs a long computation with a signal that the notebook's stop button aborts. Without such a listener, the button ends the kernel, and the
+ * model and all results are lost.
  *
- * @returns What `work` returns: it should come to an end when it is aborted, as `finetune` does.
+ * @returns The result of `work`, which should finish soon after it is aborted, as `finetune` does.
  *
  * @example In a cell
  * ```ts
@@ -234,10 +237,10 @@ export async function stoppable<T>(work: (signal: AbortSignal) => Promise<T>): P
 }
 
 /**
- * The nearest folder, from the current one upwards, that holds a path. A notebook's kernel starts in the notebook's folder, or in the one
- * that the editor has open.
+ * The nearest folder that contains a path, searching from the current one upwards. A notebook's kernel starts in the notebook's folder, or in
+ * the one that the editor has open.
  *
- * @throws {Deno.errors.NotFound} When there is none
+ * @throws {Deno.errors.NotFound} when there is none.
  */
 export function folderWith(path: string): string {
   const here = Deno.cwd();

@@ -1,32 +1,32 @@
 /**
- * The one-line progress bar of a run: drawn in place on a terminal, an occasional plain line elsewhere.
+ * A one-line progress bar, redrawn in place on a terminal, and printed occasionally as a plain line elsewhere.
  *
  * @module
  */
 
 import { printable } from "./printable.ts";
 
-/** What a run has come to. */
+/** The current state of a run. */
 export interface ProgressState {
-  /** Steps done. */
+  /** Number of steps done. */
   readonly step: number;
-  /** Steps of the whole run. */
+  /** Total number of steps. */
   readonly total: number;
-  /** Seconds that the steps since `countedFrom` took; 0 while that is not known, as before the first is compiled and done. */
+  /** Seconds taken by the steps since `countedFrom`. 0 while unknown, as before the first step has been compiled and run. */
   readonly seconds: number;
-  /** The step after which `seconds` are counted; 0 by default. */
+  /** The step from which `seconds` are counted. Default 0. */
   readonly countedFrom?: number;
-  /** Seconds that will go into something else than steps: evaluations to come; 0 by default. */
+  /** Seconds to be spent on something other than steps, such as evaluations to come. Default 0. */
   readonly secondsBeside?: number;
   /** Which of several runs it is, in a few words. */
   readonly run?: string;
-  /** Seconds since the line was begun, whatever they went into; {@linkcode ProgressLine} counts them. Shown from 1 on. */
+  /** Seconds since the line was started, including everything; {@linkcode ProgressLine} counts them. Shown from 1 on. */
   readonly elapsed?: number;
   /** Training loss, smoothed or not. */
   readonly loss?: number;
-  /** Of the held-out examples, 0 to 1. */
+  /** Accuracy on the held-out examples, from 0 to 1. */
   readonly accuracy?: number;
-  /** Tokens through the model in a second, a mean; shown once time has passed. */
+  /** Mean number of tokens processed per second. Shown once some time has passed. */
   readonly tokensPerSecond?: number;
   /** GPU memory in bytes. */
   readonly memory?: number;
@@ -36,8 +36,8 @@ const shortestBar = 8;
 const longestBar = 30;
 
 /**
- * The line for a state, at most `width` columns. The bar gives way first, then fields from the right; the steps and
- * the time left stay longest.
+ * The line for a state, at most `width` columns wide. If space is short, the bar is dropped first, then fields from the right; the steps and the
+ * remaining time are kept longest.
  *
  * @example A run in its middle
  * ```ts
@@ -59,7 +59,7 @@ export function renderProgress(state: ProgressState, width: number): string {
   return line.join("  ").slice(0, Math.max(0, width));
 }
 
-/** Numbers as people read them: steps, loss, accuracy, time, speed, memory, time left; what is unknown is left out. */
+/** The known numbers as text: steps, loss, accuracy, time, speed, memory, remaining time. */
 function progressFields(state: ProgressState): string[] {
   const fields = [`${state.step}/${state.total}`];
   if (state.run !== undefined) fields.push(state.run);
@@ -114,7 +114,7 @@ export function formatSeconds(seconds: number): string {
   return `${Math.floor(whole / 3600)} h ${pad(Math.floor(whole / 60) % 60)} min`;
 }
 
-/** Bytes in the decimal units that memory sizes of models are given in: `512 B`, `1.5 MB`, `4.3 GB`. */
+/** Bytes in decimal units, as is usual for the memory sizes of models: `512 B`, `1.5 MB`, `4.3 GB`. */
 export function formatBytes(bytes: number): string {
   const units = ["B", "kB", "MB", "GB", "TB"];
   let unit = 0;
@@ -126,11 +126,11 @@ export function formatBytes(bytes: number): string {
   return `${unit === 0 || value >= 99.95 ? value.toFixed(0) : value.toFixed(1)} ${units[unit]}`;
 }
 
-/** Where a {@linkcode ProgressLine} draws: standard error by default, so that output can be piped. */
+/** Where a {@linkcode ProgressLine} draws. Default: standard error, so that output can be piped. */
 export interface ProgressTarget {
-  /** Takes text as it is, control characters too. */
+  /** Writes text unchanged, including control characters. */
   write(text: string): void;
-  /** Columns of the terminal, undefined where there is none. */
+  /** Number of columns of the terminal. Undefined if there is none. */
   columns(): number | undefined;
 }
 
@@ -144,7 +144,7 @@ function standardError(): ProgressTarget {
   };
 }
 
-/** Columns of the terminal at standard error; undefined where there is none, or one that cannot draw over a line (`TERM=dumb`). */
+/** Number of columns of the terminal at standard error. Undefined if there is none, or if it cannot redraw a line (`TERM=dumb`). */
 export function terminalColumns(): number | undefined {
   if (!Deno.stderr.isTerminal() || isDumb()) return undefined;
   try {
@@ -154,7 +154,7 @@ export function terminalColumns(): number | undefined {
   }
 }
 
-/** Whether the terminal says that it knows neither places nor colours. */
+/** Whether the terminal supports neither cursor positions nor colours. */
 export function isDumb(): boolean {
   try {
     return Deno.env.get("TERM") === "dumb";
@@ -168,8 +168,8 @@ const plainLineAfter = 10_000;
 const plainWidth = 160;
 
 /**
- * Shows the states of a run on a target: redraws at most ten times a second on a terminal, else prints a plain line
- * every ten seconds and for the last step. Dispose it to leave the terminal on a new line.
+ * Shows the states of a run on a target. On a terminal, it redraws the line at most ten times a second. Elsewhere, it prints a plain line every
+ * ten seconds and for the last step. Dispose it to leave the terminal on a new line.
  *
  * @example As plain lines
  * ```ts
@@ -192,7 +192,7 @@ export class ProgressLine implements Disposable {
   #shownAt = -Infinity;
   #drawn = "";
 
-  /** `now` gives milliseconds; a test brings its own. */
+  /** `now` is a clock in milliseconds, which tests can replace. */
   constructor(
     target: ProgressTarget = standardError(),
     now: () => number = () => performance.now(),
@@ -202,7 +202,7 @@ export class ProgressLine implements Disposable {
     this.#begun = now();
   }
 
-  /** Shows a state, unless one was shown just before; the last step always is. */
+  /** Shows a state, unless one was shown just before. The last step is always shown. */
   show(given: ProgressState): void {
     const now = this.#now();
     const state = { elapsed: (now - this.#begun) / 1000, ...given };

@@ -1,5 +1,5 @@
 /**
- * Where the command line prints, and how: aligned text, colour only for people.
+ * Output of the command line: aligned text, with colour only on terminals.
  *
  * @module
  */
@@ -8,25 +8,25 @@ import { isDumb, ProgressLine, type ProgressTarget, terminalColumns } from "./pr
 
 /** Where a command prints. */
 export interface Terminal {
-  /** A line of results, to standard output; its first `bold` characters stand out where colours are welcome. */
+  /** Prints a line of results to standard output. Its first `bold` characters are emphasised if colours are enabled. */
   out(line: string, bold?: number): void;
-  /** Text as it is, to standard output. */
+  /** Prints text unchanged to standard output. */
   write(text: string): void;
-  /** A line about what is going on, to standard error. */
+  /** Prints a line about the state of the command to standard error. */
   note(line: string): void;
   /** Where progress is drawn. */
   readonly progress: ProgressTarget;
-  /** All of standard input; undefined when it is a keyboard. */
+  /** All of standard input. Undefined if it is a keyboard. */
   input(): Promise<string | undefined>;
-  /** Lines of standard input as they come; a terminal without has none. */
+  /** Lines of standard input as they arrive. Absent if the terminal provides none. */
   lines?(): AsyncIterable<string>;
   /** Whether standard input is a keyboard. Default false. */
   readonly keyboard?: boolean;
 }
 
 /**
- * A terminal that shows control characters and marks of direction by their numbers, whatever they come from: names in a file, its data,
- * generated text. Everything that commands print passes here.
+ * A terminal that escapes control characters and marks of text direction, whatever their origin: names in a file, its data, or generated text.
+ * All output of commands passes through it.
  */
 export function guarded(terminal: Terminal): Terminal {
   return {
@@ -40,7 +40,7 @@ export function guarded(terminal: Terminal): Terminal {
   };
 }
 
-/** The process's own standard streams. Colours: on a terminal, unless NO_COLOR is set. */
+/** The standard streams of the process. Colours are used on a terminal, unless NO_COLOR is set. */
 export function processTerminal(): Terminal {
   const encoder = new TextEncoder();
   const put = (stream: typeof Deno.stdout, text: string): void => {
@@ -69,7 +69,7 @@ export function processTerminal(): Terminal {
   };
 }
 
-/** Lines of standard input, without their ends. */
+/** Lines of standard input, without line ends. */
 async function* standardLines(): AsyncGenerator<string> {
   let held = "";
   for await (const text of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
@@ -85,16 +85,16 @@ export function progressLine(terminal: Terminal): ProgressLine {
   return new ProgressLine(terminal.progress);
 }
 
-/** How often a status is a plain line where there is no terminal, in milliseconds. */
+/** Milliseconds between plain status lines if there is no terminal. */
 const PLAIN_EVERY = 5000;
 
 const plainLines = new WeakMap<ProgressTarget, number>();
 
 /**
- * A short status that is drawn over the one before; `""` clears it. Where there is no terminal it is a plain line every five seconds, so
- * that what is over sooner prints nothing.
+ * Shows a short status that replaces the previous one; `""` clears it. Without a terminal, a plain line is printed every five seconds, so that
+ * short operations print nothing.
  *
- * @param now Milliseconds; a test brings its own
+ * @param now Clock in milliseconds, which tests can replace.
  */
 export function status(terminal: Terminal, text: string, now: number = performance.now()): void {
   const { progress } = terminal;
@@ -112,13 +112,13 @@ export function status(terminal: Terminal, text: string, now: number = performan
   }
 }
 
-/** A status that is worth a line at once also where there is no terminal: what may take minutes begins. */
+/** Shows a status that is printed at once even without a terminal, because something that may take minutes begins. */
 export function begun(terminal: Terminal, text: string): void {
   if (terminal.progress.columns() === undefined) terminal.note(text);
   else status(terminal, text);
 }
 
-/** Sentences that a user should read once, to standard error. */
+/** Prints sentences for the user to standard error. */
 export function notes(terminal: Terminal, sentences: readonly string[] = []): void {
   for (const sentence of sentences) terminal.note(`note: ${message(sentence)}`);
 }
@@ -126,7 +126,7 @@ export function notes(terminal: Terminal, sentences: readonly string[] = []): vo
 // Summaries of commands are longer than any name.
 const LONGEST_CELL = 600;
 
-/** Rows as aligned columns: numbers to the right, texts to the left. */
+/** Formats rows as aligned columns, numbers to the right and text to the left. */
 export function table(given: readonly (readonly (string | number)[])[]): string[] {
   const rows = given.map((row) =>
     row.map((cell) => typeof cell === "number" ? cell : shortName(printable(cell), LONGEST_CELL))
@@ -142,7 +142,7 @@ export function table(given: readonly (readonly (string | number)[])[]): string[
   );
 }
 
-/** Prints names and what they are, one pair a line. */
+/** Prints names and their values, one pair per line. */
 export function facts(
   terminal: Terminal,
   pairs: readonly (readonly [string, string] | undefined)[],
@@ -159,7 +159,7 @@ export function grouped(value: number): string {
   return value.toLocaleString("en-US");
 }
 
-/** A share as per cent with one digit. */
+/** A fraction as a percentage with one decimal place. */
 export function percent(share: number): string {
   return `${(100 * share).toFixed(1)} %`;
 }

@@ -1,5 +1,5 @@
 /**
- * Examples with others before them that are answered: in-context learning.
+ * In-context learning: examples preceded by other examples with their answers.
  *
  * @module
  */
@@ -8,19 +8,19 @@ import { threefry2x32 } from "../optim/directions/threefry.ts";
 import { scaledWord } from "./scaled_word.ts";
 import type { RenderedExample } from "./template.ts";
 
-/** Which demonstrations an example has. */
+/** Which demonstrations precede an example. */
 export interface Shots {
-  /** How many. */
+  /** Number of demonstrations. */
   readonly count: number;
-  /** Seed of their choice. Default 0. */
+  /** Seed of their selection. Default 0. */
   readonly seed?: number;
-  /** Whether all examples have the same, as in ZO-LLM; else each has its own, as in MeZO. Default false. */
+  /** Whether all examples get the same ones, as in ZO-LLM; otherwise each gets its own, as in MeZO. Default false. */
   readonly same?: boolean;
 }
 
 /**
- * An example behind others with their right answers, as MeZO and the evaluation harness have it: a blank line between them, no white space around
- * an answered one or before the first.
+ * An example preceded by others with their correct answers, in the format of MeZO and the evaluation harness: separated by blank lines, without
+ * white space around an answered example or before the first.
  *
  * @example One demonstration
  * ```ts
@@ -44,17 +44,17 @@ export function withDemonstrations(
   return { ...example, prompt: [...answered, example.prompt].join("\n\n").trimStart() };
 }
 
-/** Keeps these words apart from those that permutations (`tasks/permutation.ts`) and the optimiser draw with the same seed. */
+/** Separates these random numbers from those that permutations (`tasks/permutation.ts`) and the optimiser draw from the same seed. */
 const domain = 0x3c000000;
 
 /**
- * The demonstrations of an example: indices of `count` examples, different ones, in a random order that is a function of the arguments alone. Fewer if there
- * are no more.
+ * The demonstrations of an example: the indices of `count` different examples in random order, determined by the arguments alone. Fewer if there
+ * are not enough.
  *
- * @param index which example asks; below 2^26.
- * @param of how many demonstrations there are to choose from.
- * @param but an index that is not taken: that of the example itself.
- * @throws RangeError for arguments out of range.
+ * @param index Index of the example to answer, less than 2^26.
+ * @param of Number of demonstrations to choose from.
+ * @param but An index to exclude: that of the example itself.
+ * @throws {RangeError} for arguments out of range.
  *
  * @example Its own for each example, or the same
  * ```ts

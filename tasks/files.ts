@@ -1,5 +1,5 @@
 /**
- * Reading data files from disk.
+ * Reads data files from disk.
  *
  * @module
  */
@@ -13,10 +13,11 @@ import { type PlacedExample, renderRow, type Split, type Task } from "./task.ts"
 import type { RenderedExample } from "./template.ts";
 
 /**
- * The text of a file: UTF-8, or what its byte order mark or the options say.
+ * The text of a file, in UTF-8 unless its byte order mark or the options say otherwise.
  *
- * @throws what opening the file throws; SyntaxError, with byte offset and line, for bytes that are no text of the encoding;
- * RangeError for a text that is too long to be held as one.
+ * @throws {SyntaxError} with byte offset and line, for bytes that are not valid in the encoding.
+ * @throws {RangeError} for a text that is too long for one string.
+ * @throws Any error of opening the file.
  */
 export async function readDataFile(path: string, options: DataFileOptions = {}): Promise<string> {
   const parts: string[] = [];
@@ -33,21 +34,21 @@ export async function readDataFile(path: string, options: DataFileOptions = {}):
   return parts.join("");
 }
 
-/** How to read rows or examples of a file. */
+/** Options for reading the rows or examples of a file. */
 export interface DataRowsOptions extends DataFileOptions {
-  /** Names of the columns of a table without a first line that names them. */
+  /** Names of a table's columns, if its first line does not contain them. */
   readonly columns?: readonly string[] | undefined;
-  /** What stands between the cells of a table. Default: told from its beginning. */
+  /** Separator of a table's cells. Default: detected from the beginning of the file. */
   readonly separator?: string | undefined;
-  /** Names the file in errors. Default: its path. */
+  /** Name of the file in errors. Default: its path. */
   readonly name?: string | undefined;
 }
 
 /**
- * The rows of a data file, some at a time: memory is a piece's of the file, not the file's. A batch is read as it is gone through, so go
- * through it before the next.
+ * The rows of a data file, in batches. Memory use depends on the size of a piece, not of the file. A batch is read while it is iterated, so
+ * finish one before requesting the next.
  *
- * @throws what {@linkcode readDataFile} and {@linkcode readExamples} throw.
+ * @throws The errors of {@linkcode readDataFile} and {@linkcode readExamples}.
  */
 export async function* dataRows(
   path: string,
@@ -64,18 +65,19 @@ export async function* dataRows(
   yield reader.end();
 }
 
-/** How to read a split of a task. */
+/** Options for reading a split of a task. */
 export interface TaskRowsOptions extends DataFileOptions {
-  /** The form of the file. Default: the task's. */
+  /** Format of the file. Default: the task's format. */
   readonly format?: ExampleFormat | undefined;
 }
 
 /**
- * The examples of a task's split, some at a time, each with its line. A batch is read as it is gone through, so go through it before the
- * next.
+ * The examples of a task's split in batches, each with its line number. A batch is read while it is iterated, so finish one before requesting
+ * the next.
  *
- * @param folder what relative names of the task's files lie in.
- * @throws RangeError if the task has no such split; what reading and rendering throw, with the line.
+ * @param folder Folder of the task's files with relative names.
+ * @throws {RangeError} when the task has no such split.
+ * @throws Any error of reading and rendering, with the line number.
  */
 export async function* taskRows(
   task: Task,
@@ -104,7 +106,7 @@ function* rendered(task: Task, rows: Iterable<PlacedRow>, file: string): Generat
   for (const row of rows) yield* renderRow(task, row, file);
 }
 
-/** Whether a file is UTF-8, or says by its byte order mark what it is: then copies of an old data set were converted. */
+/** Whether a file is UTF-8 or has a byte order mark, in which case it is a converted copy of an older data set. */
 async function isUnicode(path: string, { hint, signal }: DataFileOptions): Promise<boolean> {
   try {
     const chunks = dataChunks(path, { hint, signal });
@@ -119,8 +121,9 @@ async function isUnicode(path: string, { hint, signal }: DataFileOptions): Promi
 /**
  * The examples of a task's split.
  *
- * @param folder where the task's files are; those with absolute paths are where these say.
- * @throws RangeError if the task has no such split; what reading and {@linkcode readTask} throw.
+ * @param folder Folder of the task's files. Files with absolute paths do not depend on it.
+ * @throws {RangeError} when the task has no such split.
+ * @throws Any error of reading, and those of {@linkcode readTask}.
  */
 export async function loadTask(
   task: Task,

@@ -12,29 +12,28 @@ import { bringsStart, withoutStart, withStart } from "../models/tokenizers/speci
 
 /** Options of {@linkcode languageModellingExamples}. */
 export interface LanguageModellingOptions {
-  /** Tokens of a window, with those that the tokenizer puts before every text. At least 2. */
+  /** Tokens per window, including those that the tokenizer puts before every text. At least 2. */
   readonly length: number;
   /**
-   * `stream`: the documents follow each other and are cut every `length` tokens; between them is what the tokenizer puts
-   * behind every text, else the EOS token if there is one; a last window of fewer than 2 tokens is left out. `document`:
-   * each document begins a window and ends as the tokenizer ends every text; what is beyond `length` is left out. Default
-   * `stream`.
+   * `stream`: the documents are joined and divided every `length` tokens. Between them is what the tokenizer puts after every text, or else the
+   * EOS token if there is one. A last window with fewer than 2 tokens is dropped. `document`: each document starts a window and ends as the
+   * tokenizer ends every text; the part beyond `length` is dropped. Default `stream`.
    */
   readonly windows?: "stream" | "document";
   /**
-   * What the model sees of a text: for `"all"` every window has what the tokenizer puts around a text, and 15 % of its tokens are masked and
-   * predicted. Default `"earlier"`: every token is predicted from those before it.
+   * Which tokens the model attends to. With `"all"`, every window has the tokens that the tokenizer puts around a text, and 15 % of its tokens
+   * are masked and predicted. Default `"earlier"`: every token is predicted from those before it.
    */
   readonly sees?: Sight;
-  /** Which tokens are masked. Default 0. */
+  /** Seed for the choice of masked tokens. Default 0. */
   readonly seed?: number;
 }
 
 /**
- * Windows of tokens. Every window begins with what the tokenizer puts before every text (once, where a document brings it
- * itself), so with a BOS token the first token of the text is predicted too; without, the first token is context only.
+ * Divides documents into windows of tokens. Every window starts with the tokens that the tokenizer puts before every text (only once, if a
+ * document already contains them). With a BOS token, the first token of the text is therefore also predicted; without one, it is only context.
  *
- * @throws RangeError if the length is below 2 or the documents give no window.
+ * @throws {RangeError} when the length is below 2 or the documents give no window.
  *
  * @example Windows of a stream
  * ```ts
@@ -79,7 +78,11 @@ export function languageModellingExamples(
   return examples;
 }
 
-/** Refuses a window that predicts nothing. @throws RangeError if the length is below 2 */
+/**
+ * Rejects a window length with which nothing would be predicted.
+ *
+ * @throws {RangeError} when the length is below 2.
+ */
 export function assertWindow(length: number): void {
   if (!Number.isInteger(length) || length < 2) {
     throw new RangeError(
@@ -88,7 +91,10 @@ export function assertWindow(length: number): void {
   }
 }
 
-/** The tokens of a document with those that the tokenizer puts around every text, what is before it once. */
+/**
+ * The tokens of a document with those that the tokenizer puts around every text. Those before the text are not repeated if the document contains
+ * them.
+ */
 export function documentTokens(
   tokenizer: Pick<Tokenizer, "start" | "end">,
   ids: readonly number[],
@@ -96,15 +102,15 @@ export function documentTokens(
   return [...withStart(tokenizer, ids), ...tokenizer.end];
 }
 
-/** How windows are cut. */
+/** Options for dividing text into windows. */
 export interface WindowOptions {
-  /** Tokens of a window, with those that the tokenizer puts around every text. */
+  /** Tokens per window, including those that the tokenizer puts around every text. */
   readonly length: number;
-  /** What the model sees of a text: for `"all"` every window ends as the tokenizer ends texts. Default `"earlier"`. */
+  /** Which tokens the model attends to. With `"all"`, every window ends as the tokenizer ends texts. Default `"earlier"`. */
   readonly sees?: Sight | undefined;
 }
 
-/** The window that a document begins; undefined if it has fewer than 2 tokens. */
+/** The window at the start of a document. Undefined if it has fewer than 2 tokens. */
 export function documentWindow(
   { start, end }: Pick<Tokenizer, "start" | "end">,
   ids: readonly number[],
@@ -117,7 +123,7 @@ export function documentWindow(
   return window.length >= 2 ? { prompt: [], candidates: [window], label: 0 } : undefined;
 }
 
-/** A window as the model is to see it: as it is, or with masked tokens; undefined where there is none to mask. */
+/** A window as the model sees it, unchanged or with masked tokens. Undefined if there is no token to mask. */
 export function seenWindow(
   tokenizer: Parameters<typeof maskedWindow>[0],
   window: Example,
@@ -136,8 +142,8 @@ function streamWindows(
 }
 
 /**
- * Windows of documents that follow each other, each window behind the tokens that the tokenizer puts before every text; a last one of
- * fewer than 2 tokens is left out.
+ * Divides joined documents into windows. Each window starts with the tokens that the tokenizer puts before every text; a last one with fewer
+ * than 2 tokens is dropped.
  */
 export class WindowStream {
   readonly #tokenizer: Pick<Tokenizer, "start" | "end" | "eos">;
@@ -147,7 +153,10 @@ export class WindowStream {
   #documents = 0;
   #held: number[] = [];
 
-  /** Windows of `length` tokens, those before every text among them, and where all is seen those behind it too. */
+  /**
+   * Makes windows of `length` tokens, including those that the tokenizer puts before every text and, if tokens attend to the whole text, those
+   * after it.
+   */
   constructor(
     tokenizer: Pick<Tokenizer, "start" | "end" | "eos">,
     { length, sees }: WindowOptions,
@@ -158,7 +167,7 @@ export class WindowStream {
     this.#room = Math.max(1, this.#length - tokenizer.start.length);
   }
 
-  /** The windows that another document fills, given its tokens or the first of them. */
+  /** The windows that another document completes, given its tokens or the first of them. */
   *document(ids: readonly number[]): Generator<Example> {
     const { start, end, eos } = this.#tokenizer;
     if (this.#documents++ > 0) {
@@ -167,7 +176,7 @@ export class WindowStream {
     yield* this.more(bringsStart(this.#tokenizer, ids) ? ids.slice(start.length) : ids);
   }
 
-  /** The windows that more tokens of the same document fill. */
+  /** The windows that more tokens of the same document complete. */
   *more(ids: readonly number[]): Generator<Example> {
     for (const id of ids) {
       this.#held.push(id);
@@ -175,7 +184,7 @@ export class WindowStream {
     }
   }
 
-  /** The last windows, with what stands behind the last text. */
+  /** The last windows, with the tokens that follow the last text. */
   *end(): Generator<Example> {
     if (this.#documents > 0 && !this.#closes) yield* this.more(this.#tokenizer.end);
     yield* this.#window();

@@ -1,5 +1,5 @@
 /**
- * The examples of a task in a model's tokens.
+ * Loads the examples of a task as a model's tokens.
  *
  * @module
  */
@@ -11,16 +11,17 @@ import { builtInTask } from "./registry.ts";
 import { type Split, type Task, taskFor } from "./task.ts";
 import { tokeniseExample, type TokeniseOptions } from "./tokenise.ts";
 
-/** Options of {@linkcode loadExamples}: how files are read, and where long examples are cut. */
+/** Options of {@linkcode loadExamples}: how files are read, and where long examples are truncated. */
 export interface LoadExamplesOptions extends TaskRowsOptions, TokeniseOptions {}
 
 /**
- * The examples of a task's split, tokenised: {@linkcode loadTask}, then {@linkcode tokeniseExample} of each.
+ * The tokenised examples of a task's split: {@linkcode loadTask}, then {@linkcode tokeniseExample} for each.
  *
- * @param tokenizer that of the model.
- * @param task a task, or the name of a built-in one.
- * @param folder where the task's files are.
- * @throws TypeError if there is no tokenizer; RangeError for an unknown task, a split that it does not have, or an example that cannot be told in tokens.
+ * @param tokenizer Tokenizer of the model.
+ * @param task A task, or the name of a built-in one.
+ * @param folder Folder of the task's files.
+ * @throws {TypeError} when there is no tokenizer.
+ * @throws {RangeError} for an unknown task, a split that it does not have, or an example that cannot be tokenised.
  *
  * @example Two rows of a task of one's own
  * ```ts

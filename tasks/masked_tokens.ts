@@ -1,5 +1,5 @@
 /**
- * Examples of models that see all of a text and predict masked tokens in it (BERT, RoBERTa).
+ * Examples for models that attend to the whole text and predict masked tokens in it (BERT, RoBERTa).
  *
  * @module
  */
@@ -11,12 +11,16 @@ import { permutation } from "./permutation.ts";
 import { scaledWord } from "./scaled_word.ts";
 import type { RenderedExample } from "./template.ts";
 
-/** Share of a text's tokens that is predicted. */
+/** The fraction of a text's tokens that is predicted. */
 const MASKED_SHARE = 0.15;
-/** Keeps these words apart from those of permutations and of the optimiser. */
+/** Separates these random numbers from those of permutations and of the optimiser. */
 const domain = 0x34000000;
 
-/** The id of the mask. @throws TypeError if the tokenizer has none */
+/**
+ * The id of the mask token.
+ *
+ * @throws {TypeError} when the tokenizer has none.
+ */
 export function maskId({ mask }: Pick<Tokenizer, "mask">): number {
   if (mask !== undefined) return mask;
   throw new TypeError(
@@ -24,7 +28,7 @@ export function maskId({ mask }: Pick<Tokenizer, "mask">): number {
   );
 }
 
-/** The text of a rendered example with the mask in its place; behind the prompt where the template has none and the text neither. */
+/** The text of a rendered example with the mask in its place. If neither template nor text contains a mask, it follows the prompt. */
 export function maskedText(
   tokenizer: Pick<Tokenizer, "mask" | "decode">,
   { prompt, after }: RenderedExample,
@@ -34,19 +38,19 @@ export function maskedText(
   return prompt.includes(mask) ? prompt : prompt + mask;
 }
 
-/** What a masked example is made of. */
+/** The tokens of a masked example. */
 export interface MaskedTokens {
-  /** Of the text with the mask, without what the tokenizer puts around it. */
+  /** Tokens of the text with the mask, without those that the tokenizer puts around it. */
   readonly text: readonly number[];
-  /** Of each candidate by itself. */
+  /** Tokens of each candidate by itself. */
   readonly candidates: readonly (readonly number[])[];
 }
 
 /**
- * An example whose candidates stand in the place of one masked token, as in MeZO's prompts for RoBERTa. A text that is too long loses its beginning up
- * to the mask, then its end.
+ * An example whose candidates replace one masked token, as in MeZO's prompts for RoBERTa. A text that is too long is truncated at its beginning
+ * up to the mask, then at its end.
  *
- * @throws RangeError if a candidate is not one token, or the text has not one mask.
+ * @throws {RangeError} when a candidate is not exactly one token, or the text does not contain exactly one mask.
  */
 export function maskedExample(
   tokenizer: Pick<Tokenizer, "start" | "end" | "mask" | "decode">,
@@ -97,17 +101,18 @@ export function maskedExample(
 
 /** Which tokens of a window are masked. */
 export interface MaskingOptions {
-  /** Any safe integer of at least 0. Default 0. */
+  /** Seed, any safe integer of at least 0. Default 0. */
   readonly seed?: number | undefined;
-  /** The number of the window; windows of one number and length are masked alike. */
+  /** Index of the window. Windows with the same index and length are masked in the same way. */
   readonly round: number;
 }
 
 /**
- * A window with 15 % of its tokens to be predicted, at least one: of these 80 % are masked, 10 % are any token and 10 % stay as they are, each by
- * chance (Devlin et al., section 3.1). What the tokenizer puts around texts stays. Undefined for a window without any other token.
+ * A window in which 15 % of the tokens, at least one, must be predicted. Each of these is masked with a probability of 80 %, replaced by a
+ * random token with 10 %, and unchanged with 10 % (Devlin et al., section 3.1). Tokens that the tokenizer puts around texts are never chosen.
+ * Undefined for a window without other tokens.
  *
- * @param window with what the tokenizer puts around a text.
+ * @param window A window with the tokens that the tokenizer puts around a text.
  */
 export function maskedWindow(
   tokenizer: Pick<Tokenizer, "start" | "end" | "bos" | "eos" | "mask" | "vocabularySize">,
@@ -134,12 +139,12 @@ export function maskedWindow(
 }
 
 /**
- * A masked window with other tokens masked: those of an epoch, so that over several all are predicted. The first epoch has those of
- * {@linkcode languageModellingExamples}; as many are masked in each.
+ * A masked window with other tokens masked, for another epoch, so that over several epochs all tokens are predicted. The first epoch is that of
+ * {@linkcode languageModellingExamples}; the number of masked tokens is the same in each.
  *
- * @param example a window of a text with masked tokens, not of a task.
- * @param place the number of the window, and the epoch, counted from 0.
- * @throws TypeError if nothing is masked, or one of several answers is to be chosen
+ * @param example A window of a text with masked tokens, not an example of a task.
+ * @param place The index of the window, and that of the epoch, both from 0.
+ * @throws {TypeError} when nothing is masked, or when the example has several candidates.
  *
  * @example Two epochs of a window
  * ```ts

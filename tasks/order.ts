@@ -1,45 +1,51 @@
 /**
- * Which examples a step takes: a function of seed and step alone, so resuming needs no state.
+ * Determines which examples a step takes, from seed and step alone, so that resuming needs no state.
  *
  * @module
  */
 import { permutation } from "./permutation.ts";
 
 /**
- * Who is in the smaller batch of an epoch whose examples do not fill their batches. `"random"`: all take turns in random order, so that
- * over epochs all examples weigh alike. `"longest"`: the longest of those that are sorted together last, as runs from before 2026-12 had it:
- * the same ones in every epoch, who weigh more, for a step weighs as much whatever its batch holds.
+ * Which examples are in the smaller batch of an epoch, if the examples do not fill all batches. `"random"`: all take turns in random order, so
+ * that over many epochs all examples have equal weight. `"longest"`: the longest of the examples sorted together last, as in runs from before
+ * 2026-12. These are the same examples in every epoch, and they have more weight, because a step has the same weight whatever the size of its
+ * batch.
  */
 export type LeftOver = "random" | "longest";
 
 /** Options of {@linkcode batchOrder}. */
 export interface BatchOrderOptions {
-  /** Examples in the data set, 1 to 2^21. */
+  /** Number of examples in the data set, 1 to 2^21. */
   readonly count: number;
-  /** Examples a step; one step of an epoch takes what is left, if anything is. */
+  /** Examples per step. If they do not divide evenly, one step of an epoch takes the remainder. */
   readonly batchSize: number;
-  /** Any safe integer of at least 0. Default 0. */
+  /** Seed, any safe integer of at least 0. Default 0. */
   readonly seed?: number;
-  /** Length of each example. If given, batches hold similar lengths, which keeps the batch shapes few. */
+  /** Length of each example. If given, each batch contains examples of similar length, so that few batch shapes occur. */
   readonly lengths?: readonly number[];
-  /** Batches that are sorted by length together; more make batches more even and less random. Default 32. */
+  /** Number of batches whose examples are sorted by length together. More make batches more uniform and less random. Default 32. */
   readonly pool?: number;
-  /** Who is in the smaller batch. Default `"random"`; without lengths there is no other. */
+  /** Which examples are in the smaller batch. Default `"random"`, which is the only possibility without lengths. */
   readonly leftOver?: LeftOver | undefined;
 }
 
-/** Which examples a step takes. */
+/** Determines the examples of each step. */
 export interface BatchOrder {
-  /** Steps until every example was taken once. */
+  /** Number of steps in which every example is taken once. */
   readonly stepsPerEpoch: number;
-  /** Indices of the examples of a step, counted from 0; a RangeError for what is no step. */
+  /**
+   * Returns the indices of a step's examples, from 0.
+   *
+   * @throws {RangeError} for an invalid step.
+   */
   batch(step: number): number[];
 }
 
 /**
- * A seeded order of examples: every example once an epoch, every epoch in another order.
+ * A seeded order of examples: every example once per epoch, in a different order in every epoch.
  *
- * @throws RangeError for options out of range, TypeError if there are not as many lengths as examples.
+ * @throws {RangeError} for options out of range.
+ * @throws {TypeError} when the numbers of lengths and examples differ.
  *
  * @example Two epochs of five
  * ```ts
@@ -98,7 +104,7 @@ export function batchOrder(options: BatchOrderOptions): BatchOrder {
   };
 }
 
-/** Who is left over in an epoch, `size` of them: after enough epochs everyone was as often, then a new turn begins. */
+/** The `size` examples that are left over in an epoch. All examples are left over equally often before a new round begins. */
 function turnOf(count: number, size: number, seed: number, epoch: number): number[] {
   if (size === 0) return [];
   let [divisor, rest] = [count, size];

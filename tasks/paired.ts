@@ -1,37 +1,39 @@
 /**
- * Differences between two evaluations of the same examples, with what chance does to them.
+ * Differences between two evaluations of the same examples, with confidence intervals.
  *
  * @module
  */
 
-/** A difference with its interval. */
+/** A difference with its confidence interval. */
 export interface Difference {
-  /** After less before. */
+  /** The value after minus the value before. */
   readonly difference: number;
-  /** Lower end of the interval; -Infinity where one example is all there is, which says nothing of chance. */
+  /** Lower end of the confidence interval. -Infinity if there is only one example, from which no interval can be computed. */
   readonly low: number;
-  /** Upper end of the interval; Infinity where one example is all there is. */
+  /** Upper end of the confidence interval. Infinity if there is only one example. */
   readonly high: number;
 }
 
-/** A difference of accuracies: what McNemar's test is about. */
+/** A difference of accuracies, as in McNemar's test. */
 export interface AccuracyDifference extends Difference {
-  /** Examples that were wrong before and are right after. */
+  /** Number of examples that were wrong before and are correct after. */
   readonly gained: number;
-  /** Examples that were right before and are wrong after. */
+  /** Number of examples that were correct before and are wrong after. */
   readonly lost: number;
-  /** How likely so uneven a split of these is by chance, both ways: McNemar's exact test; 1 if there are none. */
+  /** Two-sided p value of McNemar's exact test: the probability of a split at least this uneven by chance. 1 if there are no such examples. */
   readonly p: number;
 }
 
 const Z = 1.959963984540054;
 
 /**
- * The difference of two accuracies on the same examples. Only examples that changed sides say anything, so the interval is far shorter than those
- * of the two accuracies: that of Agresti and Min (2005), which adds half an example to each side and is sound for few.
+ * The difference between two accuracies on the same examples. Only examples whose correctness changed carry information, so the interval is much
+ * narrower than those of the two accuracies. It is that of Agresti and Min (2005), which adds half an example to each side and is reliable for
+ * few examples.
  *
- * @param z standard deviations of the interval. Default 1.96, for 95 %.
- * @throws TypeError if there are not as many predictions as labels, RangeError if there are none.
+ * @param z Half-width of the interval in standard deviations. Default 1.96, for 95 %.
+ * @throws {TypeError} when the numbers of predictions and labels differ.
+ * @throws {RangeError} when there are none.
  *
  * @example Nine gained and one lost of a hundred
  * ```ts
@@ -89,11 +91,12 @@ function signTest(a: number, b: number): number {
 }
 
 /**
- * The mean difference of two losses of the same examples, with an interval from its paired standard error.
+ * The mean difference between two losses of the same examples, with an interval from its paired standard error.
  *
- * @param weights how much each example counts, such as its tokens; all alike by default.
- * @param z standard errors of the interval. Default 1.96, for 95 %.
- * @throws TypeError if there are not as many of each, RangeError if there are none.
+ * @param weights Weight of each example, such as its number of tokens. Default: all equal.
+ * @param z Half-width of the interval in standard errors. Default 1.96, for 95 %.
+ * @throws {TypeError} when the numbers of losses or weights differ.
+ * @throws {RangeError} when there are none.
  *
  * @example A loss that falls by a tenth everywhere is sure to fall
  * ```ts

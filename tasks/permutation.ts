@@ -1,5 +1,5 @@
 /**
- * Seeded permutations, from the generator that also makes the noise, so that an order is the same on every machine.
+ * Seeded permutations, made by the generator that also makes the noise, so that an order is the same on every machine.
  *
  * @module
  */
@@ -7,10 +7,10 @@ import { masterSeed } from "../optim/directions/seed.ts";
 import { threefry2x32 } from "../optim/directions/threefry.ts";
 import { scaledWord } from "./scaled_word.ts";
 
-/** Keeps these words apart from those that the optimiser draws with the same seed. */
+/** Separates these random numbers from those that the optimiser draws from the same seed. */
 const domain = 0x20000000;
 
-/** What a permutation is for; different uses of one seed give unrelated permutations. */
+/** The purpose of a permutation. Different purposes of one seed give unrelated permutations. */
 export type PermutationUse = "split" | "epoch" | "batches" | "left over" | "mask";
 
 const uses: Readonly<Record<PermutationUse, number>> = {
@@ -22,11 +22,11 @@ const uses: Readonly<Record<PermutationUse, number>> = {
 };
 
 /**
- * The numbers 0 to `count - 1` in a random order (Fisher and Yates), a function of the arguments alone.
+ * The numbers 0 to `count - 1` in random order (Fisher-Yates), determined by the arguments alone.
  *
- * @param seed any safe integer of at least 0.
- * @param round tells permutations of one use apart, such as an epoch; below 2^26.
- * @throws RangeError for arguments out of range.
+ * @param seed Any safe integer of at least 0.
+ * @param round Distinguishes permutations with the same purpose, such as those of epochs. Less than 2^26.
+ * @throws {RangeError} for arguments out of range.
  *
  * @example The same order every time
  * ```ts

@@ -1,17 +1,17 @@
 /**
- * What a metric knows of an example besides the index of its right candidate.
+ * What a metric needs to know about an example besides the index of its correct candidate.
  *
  * @module
  */
 
-/** What is right, in the words that metrics compare. */
+/** The correct answer, in the form that metrics compare. */
 export interface Reference {
-  /** Texts that a generated answer, or what was chosen, is compared with; the best counts. */
+  /** Texts with which a generated answer, or the chosen candidate, is compared. The best match counts. */
   readonly answers?: readonly string[];
-  /** The same as lists of parts, which DROP's own metric compares one by one. */
+  /** Answers as lists of parts, which DROP's own metric compares one by one. */
   readonly spans?: readonly (readonly string[])[];
-  /** What each candidate stands for, where it is more than that: the entity in a whole sentence. */
+  /** The text that each candidate stands for, if it differs from the candidate, such as an entity within a whole sentence. */
   readonly texts?: readonly string[];
-  /** Names the question that several examples are about. */
+  /** Identifies the question that several examples belong to. */
   readonly question?: string;
 }

@@ -1,11 +1,11 @@
 /**
- * The table of built-in tasks. Prompts are those of MeZO for models that read from left to right, which QZO uses too; behind a slash is whose they are
- * where a task has others:
- * - `sst2/harness`: of lm-evaluation-harness, for figures that are to be compared with its;
- * - `boolq/zo-llm`: of ZO-Bench, where it differs from MeZO;
- * - `sst2/bare`: without words around the example, as ZO-Bench has it to see what these do.
+ * The table of built-in tasks. Their prompts for left-to-right models are those of MeZO, which QZO uses too. A name with a slash selects another
+ * source of prompts:
+ * - `sst2/harness`: lm-evaluation-harness, for comparison with its results;
+ * - `boolq/zo-llm`: ZO-Bench, where it differs from MeZO;
+ * - `sst2/bare`: no words around the example, which ZO-Bench uses to measure the effect of such words.
  *
- * Figures under different prompts cannot be compared.
+ * Results with different prompts cannot be compared.
  *
  * @module
  */
@@ -21,7 +21,7 @@ import { winograndeTasks } from "./built_in/winogrande.ts";
 import { wordSenseTasks } from "./built_in/word_sense.ts";
 import type { Task } from "./task.ts";
 
-/** The tasks that come with the library. */
+/** The built-in tasks. */
 export const builtInTasks: readonly Task[] = [
   ...sentimentTasks,
   ...trecTasks,
@@ -36,10 +36,10 @@ export const builtInTasks: readonly Task[] = [
 ];
 
 /**
- * The built-in task of that name.
+ * The built-in task with this name.
  *
- * @param name in any case; with a slash for other prompts, see {@linkcode builtInTasks}.
- * @throws RangeError that lists the known ones.
+ * @param name Name of the task; case is ignored. With a slash for other prompts, see {@linkcode builtInTasks}.
+ * @throws {RangeError} listing the known names.
  *
  * @example A task and an unknown one
  * ```ts

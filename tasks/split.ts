@@ -1,5 +1,5 @@
 /**
- * Seeded parts of a data set: disjoint splits, subsamples, and k examples a class.
+ * Seeded parts of a data set: disjoint splits, subsamples, and k examples per class.
  *
  * @module
  */
@@ -8,14 +8,14 @@ import type { Split } from "./task.ts";
 
 /** Options of {@linkcode splitExamples}. */
 export interface SplitOptions extends Readonly<Partial<Record<Split, number>>> {
-  /** Any safe integer of at least 0. Default 0. */
+  /** Seed, any safe integer of at least 0. Default 0. */
   readonly seed?: number;
 }
 
 /**
- * Disjoint parts of the given sizes, in a seeded random order. A part without a size is empty.
+ * Disjoint parts of the given sizes, in seeded random order. A part without a size is empty.
  *
- * @throws RangeError if the sizes are more than there is.
+ * @throws {RangeError} when the sizes add up to more than there are items.
  *
  * @example Parts that share nothing
  * ```ts
@@ -50,9 +50,9 @@ export function splitExamples<T>(items: readonly T[], options: SplitOptions): Re
 }
 
 /**
- * A seeded random sample without repetition; all items, in a random order, if there are no more than `count`.
+ * A seeded random sample without replacement. If there are no more than `count` items, all of them in random order.
  *
- * @throws RangeError if the count is not an integer of at least 0.
+ * @throws {RangeError} when the count is not an integer of at least 0.
  *
  * @example Three of five
  * ```ts
@@ -67,10 +67,10 @@ export function subsample<T>(items: readonly T[], count: number, seed = 0): T[] 
 }
 
 /**
- * `k` examples of every class, in a seeded random order.
+ * `k` examples of every class, in seeded random order.
  *
- * @param labelOf the class of an item.
- * @throws RangeError if a class has fewer.
+ * @param labelOf Returns the class of an item.
+ * @throws {RangeError} when a class has fewer.
  *
  * @example One a class
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * A task: where its rows are, how they read and what they become. Built-in tasks are such values, and so is a user's own.
+ * A task: where its rows are, how they are read and how they become examples. Built-in tasks and a user's own are values of the same type.
  *
  * @module
  */
@@ -21,55 +21,55 @@ import type { MetricName } from "./metrics/task_metrics.ts";
 import type { Reference } from "./reference.ts";
 import { type TextEncoding, textEncodings } from "./data/text_encoding.ts";
 
-/** Parts of a data set. */
+/** The parts of a data set. */
 export type Split = "train" | "dev" | "test";
 
-/** A task whose rows have a right answer: a class, a choice, or a text. */
+/** A task whose rows have a correct answer: a class, a choice, or a text. */
 export interface Task {
-  /** Names the task; behind a slash its prompts, where there are others: `sst2/harness`. */
+  /** Name of the task. A slash is followed by the source of its prompts if there are several: `sst2/harness`. */
   readonly name: string;
-  /** Files of its splits: absolute, or relative to the task's folder. */
+  /** Files of its splits, absolute or relative to the task's folder. */
   readonly files: Readonly<Partial<Record<Split, string>>>;
-  /** The form of its files. */
+  /** Format of its files. */
   readonly format: ExampleFormat;
-  /** Names of a table's columns, if its first line does not give them. */
+  /** Names of a table's columns, if its first line does not contain them. */
   readonly columns?: readonly string[];
-  /** What stands between the cells of a table; see {@linkcode ReadExamplesOptions}. */
+  /** Separator of a table's cells; see {@linkcode ReadExamplesOptions}. */
   readonly separator?: string;
-  /** The encoding of files that are neither UTF-8 nor begin with a byte order mark; without one they are refused. */
+  /** Encoding of files that are not UTF-8 and have no byte order mark. Without it, such files are rejected. */
   readonly encoding?: TextEncoding;
-  /** What its rows become. */
+  /** Template that converts a row to an example. */
   readonly template: TaskTemplate;
-  /** What they become for a model that predicts masked tokens. Default: `template`, with the mask behind its prompt. */
+  /** Template for models that predict masked tokens. Default: `template`, with the mask after its prompt. */
   readonly masked?: TaskTemplate;
-  /** Turns a row of the file into rows for the template: more fields, or several rows; none for a row that has no answer. */
+  /** Converts a row of the file to rows for the template: with more fields, as several rows, or as none if it has no answer. */
   readonly prepare?: (row: Row) => readonly Row[];
-  /** What metrics compare with, from a row for the template. */
+  /** Returns what metrics compare with, given a row for the template. */
   readonly reference?: (row: Row) => Reference;
-  /** Which candidates of such a row are right, where it may be several. */
+  /** Returns the indices of the correct candidates of such a row, if there can be several. */
   readonly right?: (row: Row) => readonly number[];
-  /** What is reported, the one that counts first. Default: accuracy, of written answers F1 and exact match. */
+  /** The metrics to report, the main one first. Default: accuracy; for generated answers, F1 and exact match. */
   readonly metrics?: readonly MetricName[];
   /** Whether a candidate is chosen by the mean or the sum of its tokens' log-probabilities. Default "mean". */
   readonly score?: "mean" | "sum";
-  /** Texts that end a written answer, as a model writes them. Default: a line feed. */
+  /** Strings that end a generated answer. Default: a line feed. */
   readonly stop?: readonly string[];
-  /** How the papers used it. */
+  /** How published work used the task. */
   readonly published?: PublishedUse;
 }
 
-/** Tokens that a written answer has at most, as in MeZO and QZO. */
+/** The most tokens of a generated answer, as in MeZO and QZO. */
 export const WRITTEN_TOKENS = 50;
 
-/** How MeZO and the papers after it use a task, where it is not as usual. */
+/** How MeZO and later papers use a task, if it differs from the default. */
 export interface PublishedUse {
-  /** What training lowers: the cross-entropy over the candidates, or the loss of the right one's tokens. Default: classification. */
+  /** The loss of training: the cross-entropy over the candidates, or the loss of the correct candidate's tokens. Default: classification. */
   readonly objective?: Objective;
-  /** Examples that are held out of the training file. Default 500. */
+  /** Number of examples held out of the training file. Default 500. */
   readonly held?: number;
 }
 
-/** A task as a model reads it: one that sees all of a text has the template with a mask, where there is one. */
+/** The task as a model reads it: for a model that attends to the whole text, with the template for masked tokens if there is one. */
 export function taskFor(task: Task, sees: Sight): Task {
   return sees === "all" && task.masked ? { ...task, template: task.masked } : task;
 }
@@ -77,8 +77,8 @@ export function taskFor(task: Task, sees: Sight): Task {
 /**
  * The examples in a file's text.
  *
- * @param name names the file in errors; default: the task's name.
- * @throws what {@linkcode readExamples} and {@linkcode renderExample} throw; the latter with the row's line.
+ * @param name Name of the file in errors. Default: the task's name.
+ * @throws The errors of {@linkcode readExamples} and {@linkcode renderExample}, the latter with the row's line.
  *
  * @example Two sentences of SST-2
  * ```ts
@@ -105,21 +105,21 @@ export function readTask(task: Task, text: string, name: string = task.name): Re
   );
 }
 
-/** An example and where it comes from. */
+/** An example and its origin. */
 export interface PlacedExample {
-  /** As text. */
+  /** The example as text. */
   readonly example: RenderedExample;
-  /** The line its row begins on, counted from 1. */
+  /** Number of the line on which its row begins, from 1. */
   readonly line: number;
-  /** The first field of the prompt that has no text but white space, if there is one. */
+  /** The first field of the prompt that contains only white space, if there is one. */
   readonly blank?: string;
 }
 
 /**
  * The examples of a row.
  *
- * @param name names the file in errors.
- * @throws what {@linkcode renderExample} throws, with the row's line.
+ * @param name Name of the file in errors.
+ * @throws The errors of {@linkcode renderExample}, with the row's line.
  */
 export function renderRow(task: Task, { row, line }: PlacedRow, name: string): PlacedExample[] {
   try {
@@ -134,7 +134,7 @@ export function renderRow(task: Task, { row, line }: PlacedRow, name: string): P
   }
 }
 
-/** What a task's metrics need to know of an example. */
+/** Adds what the task's metrics need to an example. */
 function withReference(task: Task, example: RenderedExample, row: Row): RenderedExample {
   const right = task.right?.(row);
   const reference = task.reference && { ...example.reference, ...task.reference(row) };
@@ -162,21 +162,22 @@ const options = [
 ];
 
 /**
- * A user's own task from a configuration, such as parsed YAML:
+ * Creates a task from a configuration, such as parsed YAML:
  *
  * ```yaml
  * name: mood
  * format: tsv
- * files: { train: mood.train.tsv, dev: mood.dev.tsv }   # or file: mood.tsv, as train
- * template: "{sentence} It was{label}"                  # "{label}" may be left out, or come last; for masked models "{sentence} It was{mask}."
+ * files: { train: mood.train.tsv, dev: mood.dev.tsv }   # or file: mood.tsv, for train
+ * template: "{sentence} It was{label}"                  # "{label}" can be omitted, or come last; for masked models "{sentence} It was{mask}."
  * labels: { "0": " terrible", "1": " great" }           # or candidates: [" {choices}"], or answer: " {summary}\n"
- * labelField: label                                      # the default; output.label for a field within another
- * separator: ";"                                         # of tables; told from the first line if not given
- * encoding: latin1                                       # of files that are not UTF-8 or UTF-16
+ * labelField: label                                      # the default; output.label for a nested field
+ * separator: ";"                                         # for tables; detected from the first line if not given
+ * encoding: latin1                                       # for files that are not UTF-8 or UTF-16
  * ```
  *
- * @throws TypeError for a missing entry or wrong type; RangeError for an unknown entry, format or encoding, for columns of
- * files that are no tables, and for two labels with the same words.
+ * @throws {TypeError} for a missing entry or a wrong type.
+ * @throws {RangeError} for an unknown entry, format or encoding, for columns of files that are not tables, and for two labels with the same
+ * words.
  *
  * @example A task of one's own
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * Prompt templates: a row of a data set as a prompt and the candidates that may follow it.
+ * Prompt templates, which convert a row of a data set to a prompt and its candidates.
  *
  * @module
  */
@@ -8,58 +8,57 @@ import { fieldText, fieldValue, type Row } from "./data/row.ts";
 import type { Reference } from "./reference.ts";
 
 /**
- * How a row becomes a prompt and its candidates. `{field}` stands for a field's text, `{input.text}` for that of a field
- * within another, `{{` and `}}` for braces, and `{mask}` for the token that a masked model (BERT, RoBERTa) predicts: there candidates are read off, and
- * text may follow.
+ * How a row becomes a prompt and its candidates. `{field}` is replaced by the field's text, `{input.text}` by that of a nested field, and `{{`
+ * and `}}` by braces. `{mask}` marks the token that a masked model (BERT, RoBERTa) predicts: candidates are read there, and text can follow.
  *
- * One of three: `labels` (each value of the label field has its words), `candidates` (the row itself brings the choices, and
- * the label field holds the right one's index) or `answer` (the text that is to be written). A label that says true or false, as a boolean or
- * as a text, is the one of `labels` of that name, else the one called 1 or 0.
+ * Exactly one of these is given: `labels` (words for each value of the label field), `candidates` (the row contains the choices, and the label
+ * field the index of the correct one) or `answer` (the text to generate). A label that is true or false, as a boolean or as text, matches the
+ * entry of `labels` with that name, or else the entry 1 or 0.
  */
 export interface TaskTemplate {
-  /** Names the task in errors. */
+  /** Name of the task in errors. */
   readonly name: string;
-  /** The text before a candidate; with `{mask}`, also that behind it. */
+  /** The text before a candidate; with `{mask}`, also the text after it. */
   readonly prompt: string;
-  /** The field with the right answer. Default "label". */
+  /** Name of the field with the correct answer. Default "label". */
   readonly labelField?: string;
-  /** Values of the label field and the text that each stands for, such as `{ "0": " terrible", "1": " great" }`. */
+  /** The text for each value of the label field, such as `{ "0": " terrible", "1": " great" }`. */
   readonly labels?: Readonly<Record<string, string>>;
-  /** Texts with `{fields}`, one a candidate; one with a field that holds a list is a candidate for each of its items. */
+  /** Texts with `{fields}`, one per candidate. If a field contains a list, there is one candidate for each item. */
   readonly candidates?: readonly string[];
   /**
-   * Behind `candidates`: a text with `{fields}` that follows each of them, and is all that is scored ("partial evaluation"). Default: the candidates
-   * themselves are.
+   * With `candidates`: a text with `{fields}` that follows each candidate, and that alone is scored ("partial evaluation"). Default: the
+   * candidates themselves are scored.
    */
   readonly continuation?: string;
-  /** A text with `{fields}`, to be written; of a field that holds a list the first item is learned, and each counts as right. */
+  /** A text with `{fields}` to generate. If a field contains a list, the first item is trained on, and every item counts as correct. */
   readonly answer?: string;
 }
 
-/** A row as text: `candidates[label]` is the right one. */
+/** A row as text; `candidates[label]` is the correct one. */
 export interface RenderedExample {
   /** The text before a candidate. */
   readonly prompt: string;
-  /** The text behind it, where the template has a mask; absent where it has none. */
+  /** The text after it, if the template has a mask. Otherwise absent. */
   readonly after?: string;
-  /** The texts to choose from; the only one is an answer to be written. */
+  /** The texts to choose from. A single one is an answer to generate. */
   readonly candidates: readonly string[];
-  /** What each candidate begins with and is not scored; absent where all of it is. */
+  /** The beginning of each candidate that is not scored. Absent if whole candidates are scored. */
   readonly leads?: readonly string[];
-  /** The index of the right candidate. */
+  /** Index of the correct candidate. */
   readonly label: number;
-  /** Indices of all candidates that are right, where that of `label` is not the only one. */
+  /** Indices of all correct candidates, if there are others besides `label`. */
   readonly right?: readonly number[];
-  /** What metrics compare with, where the label does not say it. */
+  /** What metrics compare with, if the label is not sufficient. */
   readonly reference?: Reference;
 }
 
 /**
- * A row under a template.
+ * Renders a row with a template.
  *
- * @throws RangeError for a field or label that is not known (it names those that are), an empty candidate, or two with the
- * same words; SyntaxError
- * for a brace without its partner; TypeError for a field without text, or a template without candidates.
+ * @throws {RangeError} for an unknown field or label (listing the known ones), an empty candidate, or two with the same words.
+ * @throws {SyntaxError} for an unmatched brace.
+ * @throws {TypeError} for a field without text, or a template without candidates.
  *
  * @example SST-2
  * ```ts
@@ -124,7 +123,7 @@ export function renderExample(template: TaskTemplate, row: Row): RenderedExample
   return { ...around, candidates: whole, leads: candidates, label };
 }
 
-/** The text behind each candidate that alone is scored; undefined where the candidates are. */
+/** The text after each candidate that alone is scored. Undefined if the candidates are scored. */
 function continuationOf(
   { continuation, candidates }: TaskTemplate,
   row: Row,
@@ -139,7 +138,7 @@ function continuationOf(
   throw new RangeError(`Cannot ${what}: there is nothing after its candidates to score`);
 }
 
-/** An example whose answer is written: what is learned is the first, right are all. */
+/** An example whose answer is generated: the first answer is trained on, and all count as correct. */
 function renderAnswer(
   around: Pick<RenderedExample, "prompt" | "after">,
   answer: string,
@@ -155,8 +154,8 @@ function renderAnswer(
 }
 
 /**
- * The place of an answer among labels. What says true or false is the label of that name, however it is capitalised, or the one called 1 or 0;
- * -1 where there is none.
+ * The index of an answer among the labels, or -1. An answer that is true or false, in any capitalisation, matches the label of that name, or
+ * else the label 1 or 0.
  */
 function labelOf(answer: string, labels: readonly string[]): number {
   const same = labels.indexOf(answer);
@@ -167,7 +166,7 @@ function labelOf(answer: string, labels: readonly string[]): number {
   return spelled.length === 0 ? labels.indexOf(truth === "true" ? "1" : "0") : -1;
 }
 
-/** Labels that were looked at: they are the same for every row. */
+/** Labels that have been checked; they are the same for every row. */
 const distinct = new WeakSet<object>();
 
 function assertDistinctOf({ labels }: TaskTemplate, texts: readonly string[], what: string): void {
@@ -180,15 +179,15 @@ function assertDistinctOf({ labels }: TaskTemplate, texts: readonly string[], wh
 }
 
 /**
- * The names of the fields in a text with `{fields}`; the mask is none.
+ * The names of the fields in a text with `{fields}`. The mask is not a field.
  *
- * @throws SyntaxError for a brace without its partner.
+ * @throws {SyntaxError} for an unmatched brace.
  */
 export function templateFields(text: string): string[] {
   return [...readTemplate(text, "read a template").fields];
 }
 
-/** The first field of a prompt that holds no text but white space; undefined where there is none. */
+/** The first field of a prompt that contains only white space. Undefined if there is none. */
 export function blankField(prompt: string, row: Row): string | undefined {
   return readTemplate(prompt, "read a template").fields.find((field) => {
     const value = fieldValue(row, field);
@@ -199,7 +198,7 @@ export function blankField(prompt: string, row: Row): string | undefined {
 /** The name of the mask in a template. */
 const MASK = "mask";
 
-/** The text before the mask and that behind it; of a template without one, all before. */
+/** The text before the mask and the text after it. Without a mask, all of the text is before it. */
 function splitAtMask(
   text: string,
   row: Row,
@@ -231,7 +230,7 @@ function joined(parts: readonly Part[], row: Row, what: string): string {
   return filled;
 }
 
-/** A text for each item of the list that one of the fields holds; one text if none does. */
+/** One text for each item of the list in one of the fields; a single text if no field contains a list. */
 function fillEach(text: string, row: Row, what: string): string[] {
   const lists = new Set(
     readTemplate(text, what).fields.filter((field) => Array.isArray(fieldValue(row, field))),
@@ -259,7 +258,7 @@ interface ReadTemplate {
   readonly fields: readonly string[];
 }
 
-/** Templates are few and rows many. */
+/** Parsed templates. They are few, and rows are many. */
 const read = new Map<string, ReadTemplate>();
 const mostRead = 256;
 

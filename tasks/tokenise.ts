@@ -1,5 +1,5 @@
 /**
- * Rendered examples and plain texts as token ids.
+ * Tokenises rendered examples and plain texts.
  *
  * @module
  */
@@ -16,30 +16,30 @@ import type { RenderedExample } from "./template.ts";
 
 /** Options of {@linkcode tokeniseExample}. */
 export interface TokeniseOptions {
-  /** Tokens of the prompt and the longest candidate together, at most. Default: no limit. */
+  /** The most tokens of the prompt and the longest candidate together. Default: no limit. */
   readonly maximumLength?: number;
-  /** Tokens that are left free behind the prompt, where the candidates do not need them: room for an answer to be written. Default 0. */
+  /** Number of tokens to leave free after the prompt for an answer to be generated, unless the candidates are longer. Default 0. */
   readonly room?: number;
   /**
-   * What the model sees of a text: `"all"` has the candidates stand in the place of a masked token, behind the prompt where the example says no other.
-   * Default `"earlier"`: candidates follow the prompt.
+   * Which tokens the model attends to. With `"all"`, candidates replace a masked token, which follows the prompt if the example does not place
+   * it elsewhere. Default `"earlier"`: candidates follow the prompt.
    */
   readonly sees?: Sight;
 }
 
 /**
- * A rendered example in tokens. The prompt is tokenised together with each candidate, as merges may cross the border; what
- * all of these and the prompt alone begin with is the shared prompt, the rest is the candidate. (MeZO counts a candidate's
- * tokens from the same two tokenisations; here none of them is ever cut from the wrong side.)
+ * Tokenises a rendered example. The prompt is tokenised together with each candidate, because merges can cross the border. The tokens with which
+ * all of these and the prompt alone begin are the shared prompt; the rest is the candidate. (MeZO determines the length of a candidate from the
+ * same two tokenisations; here no candidate is ever cut on the wrong side.)
  *
- * A prompt that is too long loses its beginning, but keeps what the tokenizer puts before every text, such as a BOS token.
- * What it puts behind a text is left out: a candidate is judged by its own tokens.
+ * A prompt that is too long is truncated at its beginning, but keeps the tokens that the tokenizer puts before every text, such as BOS. The
+ * tokens it puts after a text are omitted, because a candidate is scored by its own tokens.
  *
- * For a model that sees all of a text, the text has what the tokenizer puts around every text, one token of it is masked, and every candidate is one
- * token (MeZO's prompts for RoBERTa).
+ * For a model that attends to the whole text, the text has the tokens that the tokenizer puts around every text, one of its tokens is masked,
+ * and every candidate is one token (MeZO's prompts for RoBERTa).
  *
- * @throws RangeError if a candidate adds no token, two have the same tokens, or the candidates alone are too long; of masked examples if a
- * candidate is not one token.
+ * @throws {RangeError} when a candidate adds no token, two have the same tokens, or the candidates alone are too long; for masked examples, when
+ * a candidate is not exactly one token.
  *
  * @example A merge over the border
  * ```ts
@@ -74,10 +74,10 @@ export function tokeniseExample(
 }
 
 /**
- * The texts that an example is tokenised by: its prompt, and its prompt with each candidate and with what each begins with that is not scored; for a model that sees all of a text, that with
- * the mask, and each candidate.
+ * The texts to tokenise for an example: its prompt, its prompt with each candidate, and its prompt with the part of each candidate that is not
+ * scored. For a model that attends to the whole text: the text with the mask, and each candidate.
  *
- * @throws RangeError if the example has a mask and the model predicts none
+ * @throws {RangeError} when the example has a mask but the model does not predict masked tokens.
  */
 export function textsOfExample(
   rendered: RenderedExample,
@@ -99,19 +99,19 @@ export function textsOfExample(
   return [prompt, ...[...candidates, ...leads].map((text) => prompt + text)];
 }
 
-/** An example in tokens, and what it was before it was cut. */
+/** An example in tokens, and its length before it was truncated. */
 export interface MeasuredExample {
-  /** In tokens, cut where it was too long. */
+  /** The example, truncated if it was too long. */
   readonly example: Example;
-  /** Tokens of the whole prompt and the longest candidate. */
+  /** Number of tokens in the whole prompt and the longest candidate. */
   readonly tokens: number;
 }
 
 /**
- * An example from the tokens of its texts.
+ * Makes an example from the tokens of its texts.
  *
- * @param encoded the tokens of {@linkcode textsOfExample}, without special ones around them.
- * @throws RangeError as {@linkcode tokeniseExample} does.
+ * @param encoded The tokens of {@linkcode textsOfExample}, without special tokens around them.
+ * @throws {RangeError} as {@linkcode tokeniseExample}.
  */
 export function exampleOfTokens(
   tokenizer: Pick<Tokenizer, "start" | "end" | "mask" | "decode">,
@@ -186,15 +186,15 @@ function assertToldApart(
   );
 }
 
-/** The tokens that the tokenizer puts before every text, such as its BOS token. */
+/** The tokens that the tokenizer puts before every text, such as BOS. */
 export function startTokens(tokenizer: Tokenizer): number[] {
   return [...tokenizer.start];
 }
 
 /**
- * {@linkcode promptTokens} of a text of any length.
+ * {@linkcode promptTokens} for a text of any length.
  *
- * @param signal Stops within a second
+ * @param signal Aborts within a second.
  */
 export async function longPromptTokens(
   tokenizer: Tokenizer,
@@ -207,8 +207,8 @@ export async function longPromptTokens(
 }
 
 /**
- * The tokens of a text that is gone on with: what the tokenizer puts before every text, once, also where the text brings
- * it, and nothing behind.
+ * The tokens of a text to continue. It starts with the tokens that the tokenizer puts before every text, which are not repeated if the text
+ * contains them. Nothing is added at the end.
  */
 export function promptTokens(tokenizer: Tokenizer, text: string): number[] {
   const ids = tokenizer.encode(withoutStart(tokenizer, text), { addSpecial: false });
@@ -221,7 +221,7 @@ function commonPrefix(a: readonly number[], b: readonly number[], limit: number)
   return length;
 }
 
-/** The first `kept` and the last tokens of a list, `length` together. */
+/** The first `kept` and the last tokens of a list, `length` in total. */
 function keepEnd(ids: readonly number[], length: number, kept: number): readonly number[] {
   if (ids.length <= length) return ids;
   const start = ids.slice(0, Math.min(kept, length));

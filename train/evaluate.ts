@@ -144,6 +144,25 @@ function inBatches(examples: readonly Example[], batchSize: number): number[][] 
  * Evaluates examples in batches, waiting after each half second of work or so.
  *
  * @throws {RangeError} when there are no examples, `batchSize` is not a positive integer, or a loss is not finite.
+ *
+ * @example One review
+ * ```ts
+ * import { openGpu } from "@qzo/qzo/kernels";
+ * import { loadModel, openModelSource } from "@qzo/qzo/models";
+ * import { evaluate } from "@qzo/qzo/train";
+ * import { assert } from "@std/assert";
+ *
+ * using gpu = await openGpu();
+ * using source = await openModelSource("demo/model.gguf");
+ * using model = await loadModel(gpu, source);
+ * const prompt = model.tokenizer!.encode("A fine film. It was");
+ * const candidates = [" terrible", " great"].map((word) =>
+ *   model.tokenizer!.encode(word, { addSpecial: false })
+ * );
+ * const examples = [{ prompt, candidates, label: 1 }];
+ * const { loss, accuracy } = await evaluate(model, examples, { objective: "classification" });
+ * assert(loss > 0 && accuracy!.count === 1);
+ * ```
  */
 export async function evaluate(
   model: Model,

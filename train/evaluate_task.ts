@@ -41,7 +41,18 @@ export interface TaskEvaluation extends Evaluation {
   readonly texts?: readonly string[];
 }
 
-/** The metrics of a task, the main one first. */
+/**
+ * The metrics of a task, the main one first.
+ *
+ * @example A task with labels
+ * ```ts
+ * import { builtInTask } from "@qzo/qzo/tasks";
+ * import { metricsOf } from "@qzo/qzo/train";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(metricsOf(builtInTask("sst2")), ["accuracy"]);
+ * ```
+ */
 export function metricsOf({ template, metrics }: JudgedTask): readonly MetricName[] {
   return metrics ?? (template.answer === undefined ? ["accuracy"] : ["f1", "exactMatch"]);
 }

@@ -76,7 +76,9 @@ export function metricObjective(
   });
   const { task, metric = metricsOf(task)[0], batchSize = 16, seed = 0, maxTokens, signal } =
     options;
-  if (examples.length === 0) throw new RangeError("Cannot train by a metric of no examples");
+  if (examples.length === 0) {
+    throw new RangeError("Cannot train by a metric: there are no examples");
+  }
   integerWithin("training by a metric", "batchSize", batchSize, 1, Number.MAX_SAFE_INTEGER);
   const order = batchOrder({ count: examples.length, batchSize, seed });
   return async ({ offsets, step }) => {

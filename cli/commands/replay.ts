@@ -32,7 +32,7 @@ export const replayCommand: Command = {
     const { ledger, steps, path } = chosen;
     if (ledger.header.exact) {
       throw new TypeError(
-        `Cannot replay "${path}": its gradients were exact, and no seed makes them again. Its offsets are kept in the state files beside it: evaluate, generate and export use those`,
+        `Cannot replay "${path}": its gradients were exact and cannot be regenerated from seeds. Its offsets are in the state files next to it, which evaluate, generate and export use`,
       );
     }
     using session = await loadSession(call.config(), call, { beside: besideOf(chosen, call) });

@@ -37,7 +37,7 @@ const VENDORS: Readonly<Record<string, string>> = {
   "65541": "Mesa",
 };
 
-/** Who made the adapter: a name where the id is known, else what the adapter says. Metal's adapters say nothing but their name. */
+/** The adapter's vendor: a name if the id is known, otherwise the vendor that the adapter reports. Metal adapters report only their own name. */
 export function vendorOf(info: GPUAdapterInfo): string {
   const { vendor } = info;
   if (vendor in VENDORS) return VENDORS[vendor];

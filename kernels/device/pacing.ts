@@ -29,7 +29,17 @@ export const PACING_LIMITS: Readonly<Record<"apple" | "other" | "software", Paci
   software: { dispatch: 250, submission: 250, firstRate: 2e6 },
 };
 
-/** The limits of an adapter on this machine. */
+/**
+ * The limits of an adapter on this machine.
+ *
+ * @example A GPU on Linux
+ * ```ts
+ * import { pacingLimits } from "@qzo/qzo/kernels";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(pacingLimits(false, "Linux x86_64"), { dispatch: 50, submission: 250 });
+ * ```
+ */
 export function pacingLimits(
   software: boolean,
   platform: string = navigator.platform ?? "",
@@ -44,7 +54,23 @@ const FIRST_RATE = 2e7;
 const SHORTEST_SAMPLE = 30;
 const SAMPLES = 4;
 
-/** Counts the work submitted to a device, measures how long it takes, and tells how much may be submitted at once. */
+/**
+ * Counts the work submitted to a device, measures how long it takes, and tells how much may be submitted at once.
+ *
+ * @example A measured rate
+ * ```ts
+ * import { Pacing } from "@qzo/qzo/kernels";
+ * import { assertEquals } from "@std/assert";
+ *
+ * let now = 0;
+ * const pacing = new Pacing({ dispatch: 50, submission: 250 }, () => now);
+ * pacing.sent(2e9);
+ * const passed = pacing.mark();
+ * now = 100;
+ * passed();
+ * assertEquals([pacing.rate, pacing.dispatchWork], [2e7, 1e9]);
+ * ```
+ */
 export class Pacing {
   readonly #limits: PacingLimits;
   readonly #now: () => number;

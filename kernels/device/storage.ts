@@ -7,7 +7,17 @@
 
 import type { Gpu, GpuBuffer, Part } from "./gpu.ts";
 
-/** A named block of device memory. `allocate` creates its buffer. */
+/**
+ * A named block of device memory. `allocate` creates its buffer.
+ *
+ * @example Sizes are rounded up to 16 bytes
+ * ```ts
+ * import { Storage } from "@qzo/qzo/kernels";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(new Storage("losses", 20, "scratch").bytes, 32);
+ * ```
+ */
 export class Storage implements Disposable {
   /** Name for messages and memory accounting. */
   readonly label: string;

@@ -68,7 +68,7 @@ export const attentionOperation: Operation<AttentionAttributes> = {
   },
 };
 
-/** Refuses keys of earlier tokens, which have no rule. */
+/** Rejects keys of earlier tokens, for which there is no derivative. */
 function assertOwnKeys({ context, keyRows, rolling }: AttentionAttributes, how: string): void {
   if (!rolling && (keyRows ?? context.rows) === context.rows) return;
   throw new TypeError(

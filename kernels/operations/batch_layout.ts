@@ -46,7 +46,18 @@ export interface BatchLayout {
   readonly words: number;
 }
 
-/** Lays out the lists of a batch one after another: six of `rows`, two of `lossRows`, then the grouping. */
+/**
+ * Lays out the lists of a batch one after another: six of `rows`, two of `lossRows`, then the grouping.
+ *
+ * @example Where lists start
+ * ```ts
+ * import { batchLayout } from "@qzo/qzo/kernels";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const layout = batchLayout({ rows: 8, lossRows: 2, candidates: 2, examples: 1 });
+ * assertEquals([layout.tokens, layout.positions, layout.lossRows], [0, 8, 48]);
+ * ```
+ */
 export function batchLayout(shape: BatchShape): BatchLayout {
   let at = 0;
   const take = (words: number) => (at += words) - words;

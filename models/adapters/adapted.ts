@@ -1,5 +1,5 @@
 /**
- * An adapter on a model: its tensors, what it does in the forward, and what ledgers say of it.
+ * An adapter applied to a model: its tensors, its effect on the forward pass, and its description in ledgers.
  *
  * @module
  */
@@ -15,15 +15,19 @@ import { initialValues } from "./initial_values.ts";
 import type { Adapter, AdapterPlan, AdapterTensor, ForwardHooks } from "./scheme.ts";
 import { adapterScheme } from "./schemes.ts";
 
-/** An adapter on a model of some shape, with or without a device. */
+/** An adapter for a model of a given shape, with or without a device. */
 export interface FittedAdapter extends ForwardHooks {
-  /** What was fitted. */
+  /** The adapter. */
   readonly adapter: Adapter;
-  /** Its tensors by name, in the order of the forward. */
+  /** Its tensors by name, in the order of the forward pass. */
   readonly tensors: ReadonlyMap<string, AdapterTensor>;
 }
 
-/** An adapter on a model. @throws {RangeError} When its scheme is not known, or it does not fit the model */
+/**
+ * Fits an adapter to a model.
+ *
+ * @throws {RangeError} when its scheme is unknown, or it does not fit the model.
+ */
 export function fitAdapter(config: ModelConfig, adapter: Adapter): FittedAdapter {
   const scheme = adapterScheme(adapter.scheme);
   const plan = scheme.parse(adapter.plan);
@@ -45,7 +49,7 @@ export function fitAdapter(config: ModelConfig, adapter: Adapter): FittedAdapter
   return { adapter, tensors, ...scheme.hooks(plan) };
 }
 
-/** Refuses tensors in place of some that the model does not have. */
+/** Rejects replacements for tensors that the model does not have. */
 function assertReplaced(config: ModelConfig, { replaced }: Adapter): void {
   if (!replaced) return;
   const weights = new Map(weightsOf(config).map((weight) => [weight.name, weight]));
@@ -60,7 +64,11 @@ function assertReplaced(config: ModelConfig, { replaced }: Adapter): void {
   }
 }
 
-/** Refuses an adapter whose first values its base has not computed yet. @throws {TypeError} That says what to do */
+/**
+ * Rejects an adapter whose initial values the base model has not computed yet.
+ *
+ * @throws {TypeError} with the remedy.
+ */
 export function assertStarted({ scheme, start }: Pick<Adapter, "scheme" | "start">): void {
   if (!start) return;
   throw new TypeError(
@@ -69,10 +77,10 @@ export function assertStarted({ scheme, start }: Pick<Adapter, "scheme" | "start
 }
 
 /**
- * Positions that sequences have beside an adapter, whose own stand before every one.
+ * The number of positions left for sequences, after those that an adapter puts before each of them.
  *
- * @param most Those of the base
- * @throws {RangeError} When there are none left
+ * @param most Number of positions of the base model.
+ * @throws {RangeError} when there are none left.
  */
 export function positionsLeft({ lead }: Pick<FittedAdapter, "lead">, most: number): number {
   const taken = lead?.positions ?? 0;
@@ -82,7 +90,11 @@ export function positionsLeft({ lead }: Pick<FittedAdapter, "lead">, most: numbe
   );
 }
 
-/** A tensor of an adapter as it lies on a device. @throws {RangeError} When it does not fit one binding */
+/**
+ * A tensor of an adapter as laid out on a device.
+ *
+ * @throws {RangeError} when it exceeds one binding.
+ */
 export function adapterDeviceTensor(
   { name, rows, columns }: AdapterTensor,
   maxBinding: number,
@@ -94,7 +106,7 @@ export function adapterDeviceTensor(
   );
 }
 
-/** What a tensor of an adapter holds before training, packed. */
+/** The initial values of an adapter's tensor, packed. */
 export function adapterValues(
   { values, seed }: Pick<Adapter, "values" | "seed">,
   tensor: AdapterTensor,
@@ -119,7 +131,7 @@ export function denseRows(
 
 const digests = new WeakMap<ReadonlyMap<string, Float32Array>, string>();
 
-/** SHA-256 of an adapter's values that are not drawn. */
+/** SHA-256 of an adapter's values that are not random. */
 function digestOf(values: ReadonlyMap<string, Float32Array<ArrayBuffer>>): string {
   const known = digests.get(values);
   if (known !== undefined) return known;
@@ -134,7 +146,7 @@ function digestOf(values: ReadonlyMap<string, Float32Array<ArrayBuffer>>): strin
   return digest;
 }
 
-/** What ledgers say of an adapter: all of it, but of values from a file only their SHA-256. */
+/** The description of an adapter in ledgers: everything, except that values from a file are replaced by their SHA-256. */
 export function describeAdapter({ scheme, plan, seed, values, replaced }: Adapter): JsonValue {
   return {
     ...{ scheme, seed, plan },
@@ -152,7 +164,7 @@ export function isDescribed(
   return canonical(own ?? null) === canonical(described ?? null);
 }
 
-/** The same text for the same value, whatever the order of its keys. */
+/** JSON text that does not depend on the order of keys. */
 function canonical(value: JsonValue): string {
   return JSON.stringify(
     value,
@@ -166,8 +178,8 @@ function canonical(value: JsonValue): string {
 /**
  * The adapter that a ledger describes.
  *
- * @param given One with the values of its file, where the ledger says that it began from one
- * @throws {RangeError} When it is of an unknown scheme, or began from a file that is not given, or another
+ * @param given An adapter with the values of its file, if the ledger started from a file.
+ * @throws {RangeError} when its scheme is unknown, or it started from a file that is not given or is a different one.
  */
 export function describedAdapter(described: JsonValue, given?: Adapter): Adapter {
   const refuse = (why: string) => new RangeError(`Cannot use the ledger's adapter: ${why}`);

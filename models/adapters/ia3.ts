@@ -1,5 +1,5 @@
 /**
- * IA3: vectors that scale what some matrices of the base give, or read.
+ * IA3: vectors that scale the outputs or inputs of some matrices of the base model.
  *
  * @module
  */
@@ -21,37 +21,37 @@ import type {
   MergedRows,
 } from "./scheme.ts";
 
-/** A vector beside one matrix. */
+/** A vector for one matrix. */
 export type Ia3Vector = {
-  /** The matrix, such as `blk.0.attn_k.weight`. */
+  /** Name of the matrix, such as `blk.0.attn_k.weight`. */
   readonly matrix: string;
-  /** What it scales: what the matrix gives, its bias with it, or what it reads. */
+  /** What it scales: the matrix's output, including its bias, or its input. */
   readonly scales: "output" | "input";
 };
 
-/** What an IA3 adapter consists of. */
+/** The plan of an IA3 adapter. */
 export type Ia3Plan = AdapterPlan & {
-  /** In the order of the forward. */
+  /** The vectors, in the order of the forward pass. */
   readonly vectors: readonly Ia3Vector[];
 };
 
-/** What {@linkcode ia3Adapter} takes. */
+/** Options of {@linkcode ia3Adapter}. */
 export interface Ia3Options {
   /**
-   * The matrices: ends of their paths in a folder (`k_proj`) or inside (`attn_k`), a regular expression for the whole path, or `all-linear`. Default:
-   * keys and values, and the matrix that ends the MLP.
+   * The matrices: ends of their paths in a folder (`k_proj`) or inside this library (`attn_k`), a regular expression for the whole path, or
+   * `all-linear`. Default: keys, values and the last matrix of the MLP.
    */
   readonly targets?: string | readonly string[] | undefined;
-  /** Those of them whose inputs are scaled, named the same way. Default: the matrix that ends the MLP. */
+  /** The matrices among these whose inputs are scaled, named in the same way. Default: the last matrix of the MLP. */
   readonly feedForward?: string | readonly string[] | undefined;
   /** First and last layer, inclusive. Default: all. */
   readonly layers?: readonly [number, number] | undefined;
 }
 
-/** Ends of the MLP, by what modules are called; RoBERTa's output of attention is called so too. */
+/** Names of the MLP's last module. RoBERTa uses the same name for the output of attention. */
 const USUAL_FEED_FORWARD: readonly string[] = ["down_proj", "fc2", "mlp.c_proj", "output.dense"];
 
-/** Where the paper puts IA3, by what modules are called: an architecture has those of one line. */
+/** The modules to which the paper applies IA3. An architecture has those of one line. */
 const USUAL_TARGETS: readonly string[] = [
   ...["k_proj", "v_proj"],
   ...["key", "value"],
@@ -82,13 +82,11 @@ const options: Readonly<Record<keyof Ia3Options, AdapterOption>> = {
 };
 
 /**
- * A new IA3 adapter: vectors of ones, so that it changes nothing yet. Those beside the MLP's last matrix scale what it reads, the others what their
- * matrices give.
+ * Creates an IA3 adapter: vectors of ones, so that it changes nothing yet. A vector for the last matrix of the MLP scales the input, all others
+ * scale the output. Source: Liu et al., arXiv 2205.05638.
  *
- * Source: Liu et al., arXiv 2205.05638.
- *
- * @param model What it is for
- * @throws {RangeError} When no matrix has such a name, or for a pattern that cannot be used
+ * @param model The base model.
+ * @throws {RangeError} when no matrix has such a name, or for an invalid pattern.
  *
  * @example Beside the first layer of the bundled model
  * ```ts
@@ -142,7 +140,11 @@ export function ia3Name(matrix: string): string {
   return `${matrix}.ia3`;
 }
 
-/** The matrices of a plan, each with its vector. @throws {RangeError} For one that the model does not have */
+/**
+ * The matrices of a plan, each with its vector.
+ *
+ * @throws {RangeError} for a matrix that the model does not have.
+ */
 function placed(
   config: ModelConfig,
   { vectors }: Ia3Plan,
@@ -223,7 +225,7 @@ function namesOf(all: readonly Weight[], chosen: readonly Weight[], feed: readon
   };
 }
 
-/** IA3. */
+/** The IA3 scheme. */
 export const ia3: AdapterScheme<Ia3Plan> = {
   name: "ia3",
   summary: "vectors that scale keys, values and what the MLP's last matrix reads",

@@ -1,5 +1,5 @@
 /**
- * What an adapter holds before it is trained, from a seed: the same numbers everywhere, so that no file needs to bring them.
+ * The initial values of an adapter, generated from a seed. They are the same everywhere, so no file is needed.
  *
  * @module
  */
@@ -9,12 +9,12 @@ import { tensorId } from "../../optim/directions/tensor_id.ts";
 import { threefry2x32 } from "../../optim/directions/threefry.ts";
 import type { AdapterTensor } from "./scheme.ts";
 
-/** First word of the counter that adapters' seeds are made with; those of steps have the high bit of the second word set. */
+/** First word of the counter for adapters' seeds. Counters of steps have the high bit of the second word set. */
 const ADAPTERS = 0x61646170;
-/** As that, for drawn tokens. */
+/** The corresponding word for random tokens. */
 const TOKENS = 0x746f6b65;
 
-/** Tokens drawn evenly from a vocabulary, the same for the same seed. */
+/** Uniformly random tokens from a vocabulary, determined by the seed. */
 export function drawnTokens(count: number, vocabulary: number, seed: number): number[] {
   const key = threefry2x32(masterSeed(seed), [TOKENS, 0]);
   return Array.from(
@@ -23,10 +23,10 @@ export function drawnTokens(count: number, vocabulary: number, seed: number): nu
   );
 }
 
-/** Uniform numbers that are added for a normal one: their sum has the variance 1. */
+/** Number of uniform random numbers whose sum has variance 1. */
 const SUMMED = 12;
 
-/** Numbers near to normal: sums of twelve even ones, which are exact everywhere; none lies beyond six deviations. */
+/** Approximately normal random numbers: sums of twelve uniform ones, which are exact everywhere. None exceeds six standard deviations. */
 function normals(
   out: Float32Array<ArrayBuffer>,
   deviation: number,
@@ -47,10 +47,9 @@ function normals(
 }
 
 /**
- * The values of a tensor of an adapter before training, as it lies on the device.
- *
- * Numbers of an even distribution lie in the middles of 65,536 equal parts of its range; element i is 16 bits of `threefry2x32(key, [i >> 2, id])`,
- * where `key = threefry2x32(seed, [0x61646170, 0])` and `id` is the tensor's in the noise. Normal ones are sums of twelve such numbers.
+ * The initial values of an adapter's tensor, as laid out on the device. A uniform number is the centre of one of 65,536 equal parts of its
+ * range. Element i is 16 bits of `threefry2x32(key, [i >> 2, id])`, where `key = threefry2x32(seed, [0x61646170, 0])` and `id` is the tensor's
+ * id in the noise generator. Normal numbers are sums of twelve uniform ones.
  *
  * @example Zeros, and an even distribution
  * ```ts

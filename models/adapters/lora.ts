@@ -1,5 +1,5 @@
 /**
- * LoRA: beside a matrix W of the base two narrow ones, `y = W x + scale * B (A x)`.
+ * LoRA: two narrow matrices next to a matrix W of the base model, `y = W x + scale * B (A x)`.
  *
  * @module
  */
@@ -15,30 +15,30 @@ import { type LoraMatrix, loraNames, type LoraPlan } from "./lora_plan.ts";
 import { targetsOf, valueByPattern } from "./module_patterns.ts";
 import type { Adapter, AdapterOption, AdapterScheme, AdapterTensor, MergedRows } from "./scheme.ts";
 
-/** What {@linkcode loraAdapter} takes. */
+/** Options of {@linkcode loraAdapter}. */
 export interface LoraOptions {
-  /** Rows of A. Default 8. */
+  /** Rank: the rows of A. Default 8. */
   readonly rank?: number | undefined;
-  /** The scale is alpha / rank. Default 16. */
+  /** Numerator of the scale, which is alpha / rank. Default 16. */
   readonly alpha?: number | undefined;
-  /** The scale is alpha / sqrt(rank), as rank-stabilised LoRA has it (arXiv 2312.03732). Default false. */
+  /** Whether the scale is alpha / sqrt(rank), as in rank-stabilised LoRA (arXiv 2312.03732). Default false. */
   readonly rslora?: boolean | undefined;
   /**
-   * The matrices: ends of their paths in a folder (`q_proj`) or inside (`attn_q`), a regular expression for the whole path, or `all-linear`. Default:
-   * what PEFT takes for the architecture, for most of them queries and values.
+   * The matrices: ends of their paths in a folder (`q_proj`) or inside this library (`attn_q`), a regular expression for the whole path, or
+   * `all-linear`. Default: PEFT's default for the architecture, usually queries and values.
    */
   readonly targets?: string | readonly string[] | undefined;
   /** First and last layer, inclusive. Default: all. */
   readonly layers?: readonly [number, number] | undefined;
-  /** Ranks of matrices whose path ends like a regular expression; the first that fits counts. */
+  /** Ranks by regular expression for the end of a matrix's path. The first match counts. */
   readonly rankPattern?: Readonly<Record<string, number>> | undefined;
-  /** The same for alpha. */
+  /** Values of alpha by regular expression, like `rankPattern`. */
   readonly alphaPattern?: Readonly<Record<string, number>> | undefined;
-  /** A is drawn from it. Default 0. */
+  /** Seed of A's initial values. Default 0. */
   readonly seed?: number | undefined;
 }
 
-/** Where PEFT puts LoRA by default, by what modules are called: an architecture has those of one line. */
+/** The modules to which PEFT applies LoRA by default. An architecture has those of one line. */
 const USUAL_TARGETS: readonly string[] = [
   ...["q_proj", "v_proj"],
   ...["query", "value"],
@@ -77,12 +77,11 @@ const options: Readonly<Record<keyof Omit<LoraOptions, "seed">, AdapterOption>> 
 };
 
 /**
- * A new LoRA adapter: A is drawn evenly from ±1/sqrt(inputs), as PEFT does (Kaiming, `a = sqrt(5)`), and B is zero, so that it changes nothing yet.
+ * Creates a LoRA adapter. A is uniformly random within ±1/sqrt(inputs), as in PEFT (Kaiming, `a = sqrt(5)`), and B is zero, so that it changes
+ * nothing yet. Source: Hu et al., arXiv 2106.09685.
  *
- * Source: Hu et al., arXiv 2106.09685.
- *
- * @param model What it is for
- * @throws {RangeError} When no matrix has such a name, or for a pattern, rank or alpha that cannot be used
+ * @param model The base model.
+ * @throws {RangeError} when no matrix has such a name, or for an invalid pattern, rank or alpha.
  *
  * @example Beside queries and values of the bundled model
  * ```ts
@@ -122,7 +121,7 @@ export function loraAdapter(
   return { scheme: "lora", plan: { matrices }, seed };
 }
 
-/** What LoRA may stand beside. */
+/** Whether LoRA can be applied to a weight. */
 function isLinear({ role }: Weight): boolean {
   return role === "matrix" || role === "head";
 }
@@ -147,7 +146,7 @@ function nothingNamed(
   );
 }
 
-/** LoRA. */
+/** The LoRA scheme. */
 export const lora: AdapterScheme<LoraPlan> = {
   name: "lora",
   summary: "two narrow matrices next to some of the base's matrices, which do not change",

@@ -1,26 +1,26 @@
 /**
- * What a LoRA adapter consists of, and what its tensors are called.
+ * The plan of a LoRA adapter, and the names of its tensors.
  *
  * @module
  */
 
 import type { AdapterPlan } from "./scheme.ts";
 
-/** LoRA beside one matrix. */
+/** LoRA for one matrix. */
 export type LoraMatrix = {
-  /** The matrix, such as `blk.0.attn_q.weight`. */
+  /** Name of the matrix, such as `blk.0.attn_q.weight`. */
   readonly matrix: string;
-  /** Rows of A, columns of B. */
+  /** Rank: the rows of A and columns of B. */
   readonly rank: number;
-  /** What B's product is multiplied by. */
+  /** Factor for the product with B. */
   readonly scale: number;
-  /** Whether B's product has a bias. */
+  /** Whether the product with B has a bias. */
   readonly bias?: true;
 };
 
-/** What a LoRA adapter consists of. */
+/** The plan of a LoRA adapter. */
 export type LoraPlan = AdapterPlan & {
-  /** In the order of the forward. */
+  /** The matrices, in the order of the forward pass. */
   readonly matrices: readonly LoraMatrix[];
 };
 

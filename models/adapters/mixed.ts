@@ -1,5 +1,5 @@
 /**
- * Several adapters as one: a weighted sum of what they do.
+ * Combines several adapters into one: a weighted sum of their effects.
  *
  * @module
  */
@@ -10,24 +10,26 @@ import { adapterValues, assertStarted, fitAdapter } from "./adapted.ts";
 import type { Adapter, MixedPart } from "./scheme.ts";
 import { adapterScheme } from "./schemes.ts";
 
-/** One of several adapters. */
+/** One of several adapters to combine. */
 export interface AdapterInMix {
-  /** Beside the same base as the others, of the same scheme. */
+  /** The adapter, with the same base model and the same scheme as the others. */
   readonly adapter: Adapter;
-  /** How much of it: 0 is the base, 1 the adapter as it is. Default 1. */
+  /** Weight: 0 is the base model, 1 the adapter unchanged. Default 1. */
   readonly weight?: number | undefined;
-  /** What training added to its tensors, by name. Default: nothing. */
+  /** Trained offsets of its tensors, by name. Default: none. */
   readonly offsets?: ReadonlyMap<string, Float32Array> | undefined;
 }
 
 /**
- * Several adapters of one scheme as one adapter, which does the weighted sum of what they do: for `base.withAdapter`, another mix for every request
- * if need be, as the base stays where it is. Of LoRA the ranks add up, so the mix takes the memory of all its parts; nothing is rounded but each B times its weight
- * (PEFT calls it `cat`). Of IA3 a vector is `1 + sum of weight * (vector - 1)`.
+ * Combines several adapters of one scheme into one whose effect is the weighted sum of theirs. It is for `base.withAdapter`; the base stays on
+ * the device, so every request can use a different mix.
  *
- * @param model What they stand beside
- * @throws {RangeError} For adapters of several schemes, of one that has no mixes (prefixes and prompts stand one behind the other), that bring tensors of the base of
- * their own, or for a weight that is no number
+ * For LoRA, the ranks are added, so the mix takes the memory of all its parts. The only rounding is that of each B times its weight (PEFT calls
+ * this `cat`). For IA3, a vector is `1 + sum of weight * (vector - 1)`.
+ *
+ * @param model The base model.
+ * @throws {RangeError} for adapters of different schemes, for schemes that cannot be mixed (prefixes and prompts), for adapters with their own
+ * tensors of the base model, and for a weight that is not a number.
  *
  * @example Two styles, half of each
  * ```ts
@@ -58,7 +60,9 @@ export function mixedAdapter(
     if (!Number.isFinite(weight)) throw refuse(`a weight is ${weight}`);
     assertStarted(adapter);
     const [own] = adapter.replaced?.keys() ?? [];
-    if (own !== undefined) throw refuse(`one comes with "${own}" of the base, which has no sum`);
+    if (own !== undefined) {
+      throw refuse(`one comes with "${own}" of the base, which cannot be added to others`);
+    }
     const { tensors } = fitAdapter(config, adapter);
     const values = (tensor: string) => {
       const out = decode(adapterValues(adapter, tensors.get(tensor)!));

@@ -1,5 +1,5 @@
 /**
- * Prefix tuning: keys and values of each layer that every token sees.
+ * Prefix tuning: keys and values in each layer that every token attends to.
  *
  * @module
  */
@@ -16,28 +16,28 @@ import type {
 } from "./scheme.ts";
 import { asStoredHalves, storedHalves } from "./stored_halves.ts";
 
-/** What a prefix adapter consists of. */
+/** The plan of a prefix adapter. */
 export type PrefixPlan = AdapterPlan & {
-  /** Keys, and values, of each layer. */
+  /** Number of keys, and of values, in each layer. */
   readonly tokens: number;
-  /** Whether positions of real tokens begin behind the prefix. */
+  /** Whether the positions of real tokens start after the prefix. */
   readonly shift: boolean;
-  /** What they hold at first, `[layers][2][tokens][keyValueHeads * headDimension]`, keys first: halves in base64. Default: drawn from N(0, 1). */
+  /** Initial values, `[layers][2][tokens][keyValueHeads * headDimension]`, keys first, as f16 in base64. Default: drawn from N(0, 1). */
   readonly values?: string;
 };
 
-/** What {@linkcode prefixAdapter} takes. */
+/** Options of {@linkcode prefixAdapter}. */
 export interface PrefixOptions {
-  /** Keys, and values, of each layer. Default 5. */
+  /** Number of keys, and of values, in each layer. Default 5. */
   readonly tokens?: number | undefined;
   /**
-   * What they are at first: what the model computes for tokens drawn from the vocabulary, as MeZO does, or numbers drawn from N(0, 1), as PEFT does.
-   * Default `"activations"`.
+   * Initial values: what the model computes for random tokens of the vocabulary (`"activations"`, as in MeZO), or numbers drawn from N(0, 1)
+   * (`"random"`, as in PEFT). Default `"activations"`.
    */
   readonly init?: "activations" | "random" | undefined;
-  /** Whether positions of real tokens begin behind the prefix, as in PEFT, or at 0, as in MeZO. Default true. */
+  /** Whether the positions of real tokens start after the prefix, as in PEFT, or at 0, as in MeZO. Default true. */
   readonly shiftPositions?: boolean | undefined;
-  /** What is drawn is drawn from it. Default 0. */
+  /** Seed of the initial values. Default 0. */
   readonly seed?: number | undefined;
 }
 
@@ -74,14 +74,14 @@ export function prefixNames(layer: number): { readonly keys: string; readonly va
 }
 
 /**
- * A new prefix adapter. Its keys are taken as they stand: they are neither rotated nor normalised. Where a layer has a window, the prefix falls out of it
- * like any tokens in front.
+ * Creates a prefix adapter. Its keys are used unchanged: they are neither rotated nor normalised. In a layer with a window, the prefix leaves
+ * the window like any other earlier tokens.
  *
- * Sources: Li and Liang, arXiv 2101.00190; MeZO, arXiv 2305.17333, for the start and for positions that are not shifted.
+ * Sources: Li and Liang, arXiv 2101.00190; MeZO, arXiv 2305.17333, for the initial values and for positions that are not shifted.
  *
- * @param model What it is for
- * @returns What {@linkcode startedAdapter} completes; complete already if `init` is `"random"`
- * @throws {RangeError} For numbers out of range
+ * @param model The base model.
+ * @returns An adapter to be completed by {@linkcode startedAdapter}. If `init` is `"random"`, it is already complete.
+ * @throws {RangeError} for numbers out of range.
  *
  * @example Of the bundled model, started from its own activations
  * ```ts
@@ -109,7 +109,7 @@ export function prefixAdapter(
   return { ...adapter, start: { tokens: drawn, of: "keysAndValues" } };
 }
 
-/** Prefix tuning. */
+/** The prefix tuning scheme. */
 export const prefix: AdapterScheme<PrefixPlan> = {
   name: "prefix",
   summary: "keys and values in each layer, which every token attends to",

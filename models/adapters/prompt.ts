@@ -1,5 +1,5 @@
 /**
- * Prompt tuning: vectors in front of every sequence, in place of tokens' embeddings.
+ * Prompt tuning: vectors before every sequence, in place of token embeddings.
  *
  * @module
  */
@@ -12,23 +12,23 @@ import { drawnTokens } from "./initial_values.ts";
 import type { Adapter, AdapterOption, AdapterPlan, AdapterScheme } from "./scheme.ts";
 import { asStoredHalves, storedHalves } from "./stored_halves.ts";
 
-/** What a prompt adapter consists of. */
+/** The plan of a prompt adapter. */
 export type PromptPlan = AdapterPlan & {
-  /** How many vectors stand in front. */
+  /** Number of vectors. */
   readonly tokens: number;
-  /** What they hold at first, `[tokens][width]`: halves in base64. Default: drawn from N(0, 1). */
+  /** Initial values, `[tokens][width]`, as f16 in base64. Default: drawn from N(0, 1). */
   readonly values?: string;
 };
 
-/** What {@linkcode promptAdapter} takes. */
+/** Options of {@linkcode promptAdapter}. */
 export interface PromptOptions {
-  /** How many vectors. Default 10. */
+  /** Number of vectors. Default 10. */
   readonly tokens?: number | undefined;
-  /** What they are at first: embeddings of tokens drawn from the vocabulary, or numbers drawn from N(0, 1), as PEFT does. Default `"vocabulary"`. */
+  /** Initial values: the embeddings of random tokens of the vocabulary, or numbers drawn from N(0, 1), as in PEFT. Default `"vocabulary"`. */
   readonly init?: "vocabulary" | "random" | undefined;
-  /** Begin with the embeddings of this text's tokens, repeated or cut to their number, in place of `init`. */
+  /** Text whose token embeddings are the initial values, repeated or truncated to their number. Replaces `init`. */
   readonly text?: string | undefined;
-  /** What is drawn is drawn from it. Default 0. */
+  /** Seed of the initial values. Default 0. */
   readonly seed?: number | undefined;
 }
 
@@ -58,14 +58,14 @@ const options: Readonly<Record<keyof Omit<PromptOptions, "seed">, AdapterOption>
 export const PROMPT_VECTORS = "prompt";
 
 /**
- * A new prompt adapter. Positions of real tokens begin behind its vectors; where embeddings are multiplied by something (Gemma), the vectors come behind
- * that.
+ * Creates a prompt adapter. The positions of real tokens start after its vectors. If embeddings are multiplied by a factor (Gemma), the vectors
+ * are inserted after that multiplication.
  *
  * Source: Lester et al., arXiv 2104.08691.
  *
- * @param model What it is for; its tokenizer for `text`
- * @returns What {@linkcode startedAdapter} completes; complete already if `init` is `"random"`
- * @throws {RangeError} For numbers out of range, and a text without a tokenizer or without a token
+ * @param model The base model, with its tokenizer if `text` is given.
+ * @returns An adapter to be completed by {@linkcode startedAdapter}. If `init` is `"random"`, it is already complete.
+ * @throws {RangeError} for numbers out of range, and for a text without a tokenizer or without tokens.
  *
  * @example Five vectors in front of the bundled model
  * ```ts
@@ -118,7 +118,7 @@ function widthOf(config: ModelConfig): number {
   );
 }
 
-/** Prompt tuning. */
+/** The prompt tuning scheme. */
 export const prompt: AdapterScheme<PromptPlan> = {
   name: "prompt",
   summary: "vectors in front of every sequence, in place of token embeddings",

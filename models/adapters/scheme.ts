@@ -1,6 +1,6 @@
 /**
- * What an adapter is to the rest of the library: small tensors beside a base that stays as it is, and what they do in its forward. A new
- * scheme is a file and a line in `schemes.ts` (docs/adding/adapter.md).
+ * The interface of an adapter scheme. An adapter is a set of small tensors next to a base model that does not change; the scheme defines their
+ * effect on the forward pass. To add one, write a file and add a line to `schemes.ts` (docs/adding/adapter.md).
  *
  * @module
  */
@@ -19,8 +19,8 @@ import type { PeftForm } from "./peft_form.ts";
 import type { Tokenizer } from "../tokenizers/tokenizer.ts";
 
 /**
- * What a tensor of an adapter holds before it is trained: zeros, numbers drawn evenly from `-uniform` to `uniform` or from a normal distribution of
- * that deviation, or these.
+ * The initial values of an adapter's tensor: zeros, numbers from a uniform distribution between `-uniform` and `uniform`, numbers from a normal
+ * distribution with this standard deviation, or given values.
  */
 export type InitialValues =
   | "zeros"
@@ -28,107 +28,111 @@ export type InitialValues =
   | { readonly normal: number }
   | { readonly values: Float32Array<ArrayBuffer> };
 
-/** A tensor of an adapter: f32, a multiple of 4 columns. */
+/** A tensor of an adapter, in f32, with a multiple of 4 columns. */
 export interface AdapterTensor {
-  /** Inside and in ledgers, such as `blk.0.attn_q.weight.lora_a`. */
+  /** Name in this library and in ledgers, such as `blk.0.attn_q.weight.lora_a`. */
   readonly name: string;
-  /** Rows as it lies on the device. */
+  /** Rows on the device. */
   readonly rows: number;
-  /** Columns as it lies on the device. */
+  /** Columns on the device. */
   readonly columns: number;
-  /** Before training, where no file says otherwise. */
+  /** Initial values, unless a file provides others. */
   readonly initial: InitialValues;
-  /** The layer that it is in, if it is in one. */
+  /** Index of its layer. Undefined if it belongs to no layer. */
   readonly layer?: number | undefined;
-  /** The half of its layer that it is in. */
+  /** The half of the layer that it belongs to. */
   readonly part?: LayerPart | undefined;
 }
 
-/** A product with a matrix of the base, as a scheme may change it. */
+/** A product with a matrix of the base model, which a scheme may change. */
 export interface LinearStep {
   /** Graph, branches, offsets and noise. */
   readonly context: ForwardContext;
-  /** What is multiplied: `[B][M][inputs]`. */
+  /** Input, `[B][M][inputs]`. */
   readonly x: Value | Storage;
-  /** Rows of one branch (M). */
+  /** Rows per branch (M). */
   readonly rows: number;
-  /** The matrix of the base. */
+  /** Matrix of the base model. */
   readonly matrix: DeviceTensor;
-  /** To be added to the result, if there is one: `[B][M][outputs]`. */
+  /** Residual to add to the result, `[B][M][outputs]`. Undefined if there is none. */
   readonly residual: Value | Storage | undefined;
-  /** A tensor of the adapter by its name. */
+  /** Returns a tensor of the adapter by name. */
   readonly tensor: (name: string) => DeviceTensor;
-  /** The base's own product with its bias, and `residual` if it is given; of `input` in place of x, if that is given. */
+  /** Records the base model's own product with its bias and, if given, `residual`. `input` replaces x if it is given. */
   readonly product: (residual?: Value | Storage, input?: Value | Storage) => Value;
 }
 
 /** What an adapter puts before every sequence. */
 export interface Lead {
-  /** Tokens that no vocabulary has, and that every sequence begins with; {@linkcode ForwardHooks.vectors} stand for them. */
+  /** Number of leading tokens, which are in no vocabulary; {@linkcode ForwardHooks.vectors} replace their embeddings. */
   readonly tokens: number;
-  /** The position of a sequence's first own token. */
+  /** Position of a sequence's first own token. */
   readonly positions: number;
 }
 
-/** What a scheme does in a forward. What it leaves out is the base's own. */
+/** The effect of a scheme on the forward pass. Missing members leave the base model's behaviour unchanged. */
 export interface ForwardHooks {
-  /** The product with a matrix and its residual; undefined: as the base has it. */
+  /** Records the product with a matrix and its residual. If it returns undefined, the base model's own product is used. */
   linear?(step: LinearStep): Value | undefined;
-  /** What every sequence begins with. Default: nothing. */
+  /** What precedes every sequence. Default: nothing. */
   readonly lead?: Lead;
-  /** The tensor whose rows enter the model in place of the leading tokens' embeddings, after what these are multiplied by. */
+  /** Name of the tensor whose rows replace the embeddings of the leading tokens, after the factor for embeddings has been applied. */
   readonly vectors?: string;
   /**
-   * Tensors of keys and values, `[count][keyValueHeads * headDimension]`, that every token of a layer sees as if they stood before it; keys
-   * as they are after rotation.
+   * Names of tensors of keys and values, `[count][keyValueHeads * headDimension]`, to which every token of a layer attends as if they preceded
+   * it. The keys must be in the form they have after rotation.
    */
   sharedKeys?(layer: number): { readonly keys: string; readonly values: string } | undefined;
 }
 
-/** What becomes of rows of a tensor of the base, `[rows][columns]` from row `first` on, changed in place. */
+/** Changes rows of a tensor of the base model in place: `[rows][columns]`, starting at row `first`. */
 export type MergedRows = (values: Float32Array, first: number, rows: number) => void;
 
-/** The adapter and the base that it is merged into. */
+/** An adapter, and the base model that it is merged into. */
 export interface MergedAdapter {
-  /** The values of a tensor of the adapter, trained. */
+  /** Returns the trained values of a tensor of the adapter. */
   readonly values: (name: string) => Float32Array;
-  /** Whether the base has a tensor of that name. */
+  /** Whether the base model has a tensor of that name. */
   readonly has: (name: string) => boolean;
 }
 
-/** One of several adapters that become one. */
+/** One of several adapters to combine. */
 export interface MixedPart<P = AdapterPlan> {
-  /** What it consists of. */
+  /** Its plan. */
   readonly plan: P;
-  /** How much of it. */
+  /** Its weight. */
   readonly weight: number;
-  /** The values of one of its tensors, trained. */
+  /** Returns the trained values of one of its tensors. */
   readonly values: (name: string) => Float32Array<ArrayBuffer>;
 }
 
-/** What several adapters become. */
+/** The combination of several adapters. */
 export interface MixedValues<P = AdapterPlan> {
-  /** What it consists of. */
+  /** Its plan. */
   readonly plan: P;
-  /** By tensor. */
+  /** Its values, by tensor. */
   readonly values: ReadonlyMap<string, Float32Array<ArrayBuffer>>;
 }
 
-/** What a scheme's adapter consists of on one model, in JSON: what its forward and its tensors follow from, whatever later versions have as defaults. */
+/**
+ * The plan of an adapter for one model, in JSON. Tensors and forward pass follow from the plan alone, so later changes of defaults do not affect
+ * it.
+ */
 export type AdapterPlan = { readonly [key: string]: JsonValue };
 
-/** An option of a scheme that is no number, word or flag. */
+/** An option of a scheme that is not a number, a word or a flag. */
 export interface DeclaredNames extends DeclaredBase {
   /**
-   * `"names"`: a list of names, or one text; `"text"`; `"layers"`: the first and last, inclusive; `"patterns"`: numbers by regular expression.
+   * `"names"`: a list of names, or one text; `"text"`; `"layers"`: the first and last layer, inclusive; `"patterns"`: numbers by regular
+   * expression.
    */
   readonly holds: "names" | "text" | "layers" | "patterns";
 }
 
-/** An option of a scheme: its type, its check and its key in configurations follow from it. */
+/** The declaration of a scheme's option, from which its type, its check and its key in configurations follow. */
 export type AdapterOption = DeclaredNumber | DeclaredChoice | DeclaredFlag | DeclaredNames;
 
-/** Values of a scheme's options; what is undefined has its default. */
+/** Values of a scheme's options. Undefined values have their defaults. */
 export type AdapterSettings = Readonly<
   Record<
     string,
@@ -145,82 +149,98 @@ export type AdapterSettings = Readonly<
 /**
  * A scheme of adapters.
  *
- * @typeParam P What its adapters consist of
+ * @typeParam P Type of its plans.
  */
 export interface AdapterScheme<P extends AdapterPlan = AdapterPlan> {
-  /** In configurations and ledgers; the kind of what it trains. */
+  /** Name in configurations and ledgers, and the kind of its trainable parameters. */
   readonly name: string;
-  /** What it trains: a phrase that begins in lower case. */
+  /** Description of what it trains: a phrase that begins in lower case. */
   readonly summary: string;
   /**
-   * How large what its tensors hold is beside LoRA's, which default epsilons and learning rates are for: they are multiplied accordingly where the adapter alone
-   * is trained. Default 1.
+   * Typical magnitude of its values relative to those of LoRA, to which default epsilons and learning rates apply. If only the adapter is
+   * trained, they are multiplied accordingly. Default 1.
    */
   readonly size?: number;
-  /** Whether what it does is a product of its tensors, as LoRA's `B A`: some optimisers look less far by default then. Default false. */
+  /** Whether its effect is a product of its tensors, such as LoRA's `B A`: some optimisers then use a smaller default epsilon. Default false. */
   readonly isProduct?: boolean;
-  /** What users choose: the keys of the section of its name. */
+  /** The user's options: the keys of the section with its name. */
   readonly options: Readonly<Record<string, AdapterOption>>;
-  /** A new one. @throws {RangeError} For settings that do not fit the model */
+  /**
+   * Creates an adapter.
+   *
+   * @throws {RangeError} for settings that do not fit the model.
+   */
   make(
     model: { readonly config: ModelConfig; readonly tokenizer?: Tokenizer | undefined },
     settings: AdapterSettings & { readonly seed?: number },
   ): Adapter;
-  /** What a plan in a file holds, checked. @throws {RangeError | TypeError} naming what is amiss */
+  /**
+   * Checks a plan from a file.
+   *
+   * @throws {RangeError | TypeError} naming the error.
+   */
   parse(plan: AdapterPlan): P;
-  /** Its tensors on a model. @throws {RangeError} For a plan that does not fit the model */
+  /**
+   * Its tensors on a model.
+   *
+   * @throws {RangeError} for a plan that does not fit the model.
+   */
   tensors(config: ModelConfig, plan: P): readonly AdapterTensor[];
-  /** What it does in a forward. */
+  /** Its effect on the forward pass. */
   hooks(plan: P): ForwardHooks;
-  /** The plan of an adapter that was to begin with what the base computes, with that. */
+  /** Completes the plan of an adapter whose initial values are computed by the base model. */
   started?(plan: P, found: Started): P;
   /**
-   * What of the base changes, by the names of its tensors, where the adapter can be merged into it; absent of a scheme that cannot.
+   * The changes to the base model when the adapter is merged into it, by tensor name. Absent if the scheme cannot be merged.
    *
-   * @throws {RangeError} For a plan that this base has no tensors for
+   * @throws {RangeError} for a plan that requires tensors the base model does not have.
    */
   merge?(plan: P, adapter: MergedAdapter): ReadonlyMap<string, MergedRows>;
-  /** Several as one that does the weighted sum of what they do; absent of a scheme that has none. @throws {RangeError} For those that have no sum */
+  /**
+   * Combines several adapters into one whose effect is their weighted sum. Absent if the scheme cannot do so.
+   *
+   * @throws {RangeError} for adapters that cannot be combined.
+   */
   mix?(config: ModelConfig, parts: readonly MixedPart<P>[]): MixedValues<P>;
-  /** How PEFT stores it as tensors beside modules; absent of a scheme that PEFT does not have, or stores otherwise. */
+  /** How PEFT stores it as tensors next to modules. Absent if PEFT does not have the scheme, or stores it in another form. */
   readonly peft?: PeftForm<P>;
 }
 
-/** What an adapter is to begin with: what its base computes for a sequence of these tokens alone. */
+/** What an adapter starts from: the results that its base model computes for a sequence of these tokens. */
 export interface AdapterStart {
-  /** In the base's vocabulary. */
+  /** Tokens of the base model's vocabulary. */
   readonly tokens: readonly number[];
-  /** What is taken: what enters the model in their place, or every layer's keys and values as attention sees them. */
+  /** The results to use: the embeddings as they enter the model, or the keys and values of every layer as attention reads them. */
   readonly of: "embeddings" | "keysAndValues";
 }
 
-/** What a base computed for the tokens of an {@linkcode AdapterStart}. */
+/** What a base model computed for the tokens of an {@linkcode AdapterStart}. */
 export interface Started {
-  /** `[tokens][width]`; empty where keys and values are taken. */
+  /** Embeddings, `[tokens][width]`. Empty if keys and values are used. */
   readonly embeddings: Float32Array<ArrayBuffer>;
-  /** By layer, `[tokens][keyValueHeads * headDimension]`; none where embeddings are taken. */
+  /** Keys by layer, `[tokens][keyValueHeads * headDimension]`. Empty if embeddings are used. */
   readonly keys: readonly Float32Array<ArrayBuffer>[];
-  /** By layer, as keys. */
+  /** Values by layer, laid out like the keys. */
   readonly values: readonly Float32Array<ArrayBuffer>[];
 }
 
-/** An adapter: what is beside a base, before training. */
+/** An adapter before training. */
 export interface Adapter {
   /** Name of its scheme, such as `lora`. */
   readonly scheme: string;
-  /** What it consists of. */
+  /** Its plan. */
   readonly plan: AdapterPlan;
-  /** What is drawn is drawn from this seed. */
+  /** Seed of its random initial values. */
   readonly seed: number;
-  /** Values that are not drawn, by tensor as it lies on the device: those of a file. */
+  /** Values from a file, by tensor as laid out on the device. */
   readonly values?: ReadonlyMap<string, Float32Array<ArrayBuffer>> | undefined;
   /**
-   * Tensors of the base that it brings its own of, by name, in f32 as they lie on the device: biases and whole modules that were trained with it. Default:
-   * none.
+   * Tensors of the base model that it replaces, by name, in f32 as laid out on the device: biases and whole modules that were trained with it.
+   * Default: none.
    */
   readonly replaced?: ReadonlyMap<string, Float32Array<ArrayBuffer>> | undefined;
-  /** What its base is to compute for it first: by {@linkcode startedAdapter}. Default: nothing. */
+  /** What its base model must compute first, with {@linkcode startedAdapter}. Default: nothing. */
   readonly start?: AdapterStart | undefined;
-  /** What the file says of its base's name, if it does. */
+  /** Name of its base model, if its file contains one. */
   readonly base?: string | undefined;
 }

@@ -1,5 +1,5 @@
 /**
- * Schemes of adapters by name, out of the table in `all.ts`.
+ * Adapter schemes by name, from the table in `all.ts`.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import * as table from "./all.ts";
 import type { AdapterScheme } from "./scheme.ts";
 
-/** Names of schemes. */
+/** The name of a scheme. */
 export type AdapterSchemeName = keyof typeof table;
 
 /** All names. */
@@ -15,7 +15,11 @@ export const adapterSchemeNames: readonly AdapterSchemeName[] = Object.keys(
   table,
 ) as AdapterSchemeName[];
 
-/** A scheme by name. @throws {RangeError} For one that is not known, naming those that are */
+/**
+ * The scheme with this name.
+ *
+ * @throws {RangeError} listing the known names.
+ */
 export function adapterScheme(name: string): AdapterScheme {
   const found = adapterSchemeNames.find((known) => known === name);
   // What a scheme takes of a plan is what its own parse has made.

@@ -191,6 +191,15 @@ export function rememberFingerprint(source: HashedModel, fingerprint: string): v
  * `loadModel` computes it while loading.
  *
  * @throws The signal's reason when it aborts, and any error of reading.
+ *
+ * @example The bundled model
+ * ```ts
+ * import { fingerprint, openModelSource } from "@qzo/qzo/models";
+ * import { assertMatch } from "@std/assert";
+ *
+ * using source = await openModelSource("demo/model.gguf");
+ * assertMatch(await fingerprint(source), /^2:[0-9a-f]{64}$/);
+ * ```
  */
 export async function fingerprint(
   source: HashedModel,

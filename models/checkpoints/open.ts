@@ -23,6 +23,15 @@ import { isGgufModel, isUnfinished } from "./disk/model_names.ts";
  *
  * @throws {Deno.errors.NotFound} when `path` does not exist, or a file of the model is missing.
  * @throws {SyntaxError | RangeError | TypeError} when it is damaged, not supported or not a model. The message says what it is and what to do.
+ *
+ * @example The bundled model
+ * ```ts
+ * import { openModelSource } from "@qzo/qzo/models";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using source = await openModelSource("demo/model.gguf");
+ * assertEquals(source.config.architecture, "llama");
+ * ```
  */
 export async function openModelSource(path: string): Promise<ModelSource> {
   const info = await placeAt(path);

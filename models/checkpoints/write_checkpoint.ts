@@ -38,6 +38,18 @@ export interface WriteReport {
  * folder on disk and only trained values differ, the folder is written in its original form; any other is written in this library's form.
  *
  * @throws {RangeError | TypeError} as {@linkcode assertWritable}, before anything is written.
+ *
+ * @example A GGUF file as a folder
+ * ```ts
+ * import { openModelSource, writeModel } from "@qzo/qzo/models";
+ * import { assert } from "@std/assert";
+ *
+ * const folder = await Deno.makeTempDir();
+ * using source = await openModelSource("demo/model.gguf");
+ * const { bitsPerWeight } = await writeModel(source, `${folder}/model`);
+ * assert(bitsPerWeight > 4);
+ * await Deno.remove(folder, { recursive: true });
+ * ```
  */
 export async function writeModel(
   source: ModelSource,

@@ -53,6 +53,21 @@ export interface GeneratedToken {
  *
  * @throws {RangeError} when the model predicts masked tokens, the prompt is empty or leaves no room in the context, an option is out of range,
  * or the model's output is not finite.
+ *
+ * @example Five tokens
+ * ```ts
+ * import { openGpu } from "@qzo/qzo/kernels";
+ * import { generate, loadModel, openModelSource } from "@qzo/qzo/models";
+ * import { assert } from "@std/assert";
+ *
+ * using gpu = await openGpu();
+ * using source = await openModelSource("demo/model.gguf");
+ * using model = await loadModel(gpu, source);
+ * const prompt = model.tokenizer!.encode("The film was");
+ * let text = "";
+ * for await (const token of generate(model, prompt, { maxTokens: 5 })) text += token.text;
+ * assert(text.length > 0);
+ * ```
  */
 export async function* generate(
   model: Model,
@@ -117,7 +132,7 @@ export async function* generate(
 export function assertGenerates(config: Pick<ModelConfig, "architecture">): void {
   if (sightOf(config) === "earlier") return;
   throw new RangeError(
-    `Cannot generate with a model of architecture ${config.architecture}: it sees the whole text and predicts masked tokens, not the next one; evaluate it on a task instead`,
+    `Cannot generate with a model of architecture ${config.architecture}: it attends to the whole text and predicts masked tokens, not the next one; evaluate it on a task instead`,
   );
 }
 

@@ -123,6 +123,17 @@ export function noiseAt(
  * Fills `out` with the elements `start`, `start + 1`, ... of a direction, and returns it.
  *
  * @param place As for {@linkcode noiseAt}.
+ *
+ * @example The same elements, at once or one by one
+ * ```ts
+ * import { fillNoise, masterSeed, noiseAt, stepSeed, tensorId } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const seed = stepSeed(masterSeed(0), 3, 0);
+ * const id = tensorId("blk.0.attn_q.weight");
+ * const z = fillNoise("rademacher", seed, id, 8, new Float32Array(4));
+ * assertEquals(z[1], noiseAt("rademacher", seed, id, 9));
+ * ```
  */
 export function fillNoise<Out extends Float32Array>(
   law: Law | Distribution,

@@ -17,6 +17,14 @@ const stepDomain = 0x80000000;
  *
  * @param value A safe integer of at least 0.
  * @throws {RangeError} for any other value.
+ *
+ * @example Low and high word
+ * ```ts
+ * import { masterSeed } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(masterSeed(2 ** 32 + 5), [5, 1]);
+ * ```
  */
 export function masterSeed(value: number): Seed {
   integerWithin("a master seed", "the value", value, 0, Number.MAX_SAFE_INTEGER);

@@ -57,7 +57,20 @@ export interface LedgerDamage {
   readonly offset: number;
 }
 
-/** A description of a ledger's damage, as part of a sentence. */
+/**
+ * A description of a ledger's damage, as part of a sentence.
+ *
+ * @example The fourth of ten records
+ * ```ts
+ * import { damageText } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(
+ *   damageText({ record: 3, records: 10, offset: 315 }),
+ *   "record 3 of 10, counted from 0, is damaged (offset 315 of the file)",
+ * );
+ * ```
+ */
 export function damageText({ record, records, offset }: LedgerDamage): string {
   return `record ${record} of ${records}, counted from 0, is damaged (offset ${offset} of the file)`;
 }
@@ -84,7 +97,7 @@ export function stepsToReplay({ header, records, damage }: Ledger, steps?: numbe
 function assertReplayed({ exact }: LedgerHeader): void {
   if (!exact) return;
   throw new TypeError(
-    "Cannot replay the ledger: its steps went along exact gradients, which no seed makes again. The offsets are in the state files beside it, which evaluate, generate and export read",
+    "Cannot replay the ledger: its steps follow exact gradients, which cannot be regenerated from seeds. The offsets are in the state files next to it, which evaluate, generate and export use",
   );
 }
 
@@ -114,7 +127,7 @@ export function encodeRecord(
   const { moves, header: { stateSize, exact } } = head;
   if (exact) {
     throw new TypeError(
-      `Cannot encode record ${index}: the ledger is of exact gradients, which records do not replay`,
+      `Cannot encode record ${index}: it is a ledger of exact gradients, which cannot be replayed from records`,
     );
   }
   if (coefficients.length !== moves || state.length !== stateSize) {

@@ -46,7 +46,17 @@ export function preparationOf(name: PreparationName): AnyPreparation {
   return preparations[name] as unknown as AnyPreparation;
 }
 
-/** The preparations of a plan, in order: its own, and those of its structure. */
+/**
+ * The preparations of a plan, in order: its own, and those of its structure.
+ *
+ * @example One preparation of a named optimiser
+ * ```ts
+ * import { preparationsOf, sparseMezo } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(preparationsOf(sparseMezo().plan).map(({ looks }) => looks), ["offsets"]);
+ * ```
+ */
 export function preparationsOf(
   plan: CompletePreparations & Pick<CompleteStructures, "mask">,
 ): Preparation[] {

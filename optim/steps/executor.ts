@@ -136,7 +136,7 @@ export class Session {
     const { parameters, optimiser, seed = 0 } = options;
     if (optimiser.estimator.exact) {
       throw new TypeError(
-        `Cannot start ${optimiser.name} on the host: ${optimiser.estimator.name} takes gradients of losses that the device computes`,
+        `Cannot start ${optimiser.name} on the host: ${optimiser.estimator.name} needs exact gradients, which only the device computes`,
       );
     }
     this.optimiser = optimiser;

@@ -72,7 +72,7 @@ export async function* minimise(options: MinimiseOptions): AsyncGenerator<Minimi
   const { objective, derivative, steps, records = [], signal, optimiser, seed = 0 } = options;
   if (optimiser.estimator.tangents && !derivative) {
     throw new TypeError(
-      `Cannot minimise with ${optimiser.name}: ${optimiser.estimator.name} takes derivatives along directions; give \`derivative\``,
+      `Cannot minimise with ${optimiser.name}: ${optimiser.estimator.name} needs derivatives along directions; pass \`derivative\``,
     );
   }
   const session = new Session(options);

@@ -87,7 +87,17 @@ function powerOf(parts: readonly Transformation[]): Pick<Transformation, "power"
   return power === undefined ? {} : { power };
 }
 
-/** The transformation that changes nothing: a chain without parts. */
+/**
+ * The transformation that changes nothing: a chain without parts.
+ *
+ * @example Nothing changes
+ * ```ts
+ * import { hostOps, identity } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(identity().update(hostOps, [2, -3], [], []).values, [2, -3]);
+ * ```
+ */
 export function identity(): Transformation {
   return chain();
 }

@@ -38,6 +38,18 @@ export interface GgufContents {
  * @throws {TypeError} when a tensor's bytes do not match its shape and type.
  * @throws {RangeError} for unknown types, impossible shapes, duplicate names, or an alignment that is not a power of
  * two.
+ *
+ * @example A file with one tensor
+ * ```ts
+ * import { bytesSource, readGguf, writeGguf } from "@qzo/qzo/quant";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const bytes = new Uint8Array(new Float32Array([1, 2]).buffer);
+ * const tensors = [{ name: "pair", dimensions: [2], type: 0, bytes }];
+ * const chunks = await Array.fromAsync(writeGguf({ metadata: {}, tensors }), (chunk) => chunk.slice());
+ * const file = await readGguf(bytesSource(new Uint8Array(await new Blob(chunks).arrayBuffer())));
+ * assertEquals(file.tensorByName("pair").byteLength, 8);
+ * ```
  */
 export async function* writeGguf(contents: GgufContents): AsyncGenerator<Uint8Array> {
   const alignment = contents.alignment ?? 32;
@@ -76,6 +88,28 @@ export type RowPatch = (bytes: Uint8Array<ArrayBuffer>, firstRow: number) => voi
  * stay the same.
  *
  * @throws {RangeError} when the file has no tensor of a name in `replace`.
+ *
+ * @example Negate one tensor
+ * ```ts
+ * import { bytesSource, patchGguf, readGguf, writeGguf } from "@qzo/qzo/quant";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const joined = async (chunks: AsyncIterable<Uint8Array>) => {
+ *   const copies = await Array.fromAsync(chunks, (chunk) => new Uint8Array(chunk));
+ *   return new Uint8Array(await new Blob(copies).arrayBuffer());
+ * };
+ * const bytes = new Uint8Array(new Float32Array([1, 2]).buffer);
+ * const tensors = [{ name: "pair", dimensions: [2], type: 0, bytes }];
+ * const source = bytesSource(await joined(writeGguf({ metadata: {}, tensors })));
+ * const file = await readGguf(source);
+ * const negate = (row: Uint8Array<ArrayBuffer>) => {
+ *   const values = new Float32Array(row.buffer, row.byteOffset, row.byteLength / 4);
+ *   values.forEach((value, i) => values[i] = -value);
+ * };
+ * const patched = await joined(patchGguf(source, file, new Map([["pair", negate]])));
+ * const { offset, byteLength } = file.tensorByName("pair");
+ * assertEquals([...new Float32Array(patched.slice(offset, offset + byteLength).buffer)], [-1, -2]);
+ * ```
  */
 export async function* patchGguf(
   source: ByteSource,

@@ -187,6 +187,17 @@ export function planSafetensors(
  *
  * @throws {TypeError} when a tensor's bytes do not match its shape and dtype.
  * @throws {RangeError} for impossible shapes and duplicate names.
+ *
+ * @example A file with one tensor
+ * ```ts
+ * import { bytesSource, readSafetensors, writeSafetensors } from "@qzo/qzo/quant";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const pair = { name: "pair", dtype: "U8", shape: [2], bytes: new Uint8Array([1, 2]) } as const;
+ * const chunks = await Array.fromAsync(writeSafetensors([pair]), (chunk) => new Uint8Array(chunk));
+ * const source = bytesSource(new Uint8Array(await new Blob(chunks).arrayBuffer()));
+ * assertEquals((await readSafetensors(source)).tensors.get("pair")?.shape, [2]);
+ * ```
  */
 export async function* writeSafetensors(
   tensors: readonly SafetensorsTensorData[],

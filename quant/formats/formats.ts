@@ -78,7 +78,17 @@ export function formatByGgufType(type: number): Format | undefined {
   return byGgufType.get(type);
 }
 
-/** Bits per element of a `rows x columns` tensor as a file in this format stores it, with scales and codebook. */
+/**
+ * Bits per element of a `rows x columns` tensor as a file in this format stores it, with scales and codebook.
+ *
+ * @example Four bits, and an f16 scale per 32 columns
+ * ```ts
+ * import { bitsPerWeight, formatByName } from "@qzo/qzo/quant";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(bitsPerWeight(formatByName("Q4_0"), 64, 64), 4.5);
+ * ```
+ */
 export function bitsPerWeight(format: Format, rows: number, columns: number): number {
   // The points of a grid are in no file.
   const codebook = format.gguf ? 0 : planeWords(format.layout, 0, columns).codebook * 32;

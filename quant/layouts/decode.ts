@@ -53,6 +53,15 @@ export function decode(t: PackedTensor): Float32Array<ArrayBuffer> {
  * The `columns` elements of one row.
  *
  * @throws As {@linkcode decode}, and a RangeError for a row that does not exist.
+ *
+ * @example The second row
+ * ```ts
+ * import { decodeRow, quantize } from "@qzo/qzo/quant";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const tensor = quantize(new Float32Array([1, 2, 3, 4]), 2, 2, "F16");
+ * assertEquals([...decodeRow(tensor, 1)], [3, 4]);
+ * ```
  */
 export function decodeRow(t: PackedTensor, row: number): Float32Array<ArrayBuffer> {
   checkPacked(t);
@@ -65,6 +74,15 @@ export function decodeRow(t: PackedTensor, row: number): Float32Array<ArrayBuffe
 /**
  * The scales, flat at `row * groups + g`. Super layouts have one per super-block, codebook layouts one per row, column
  * layouts one per class and column, dense layouts none.
+ *
+ * @example One scale per row
+ * ```ts
+ * import { quantize, readScales } from "@qzo/qzo/quant";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const tensor = quantize(new Float32Array(3 * 32).fill(1), 3, 32, "int8_row");
+ * assertEquals(readScales(tensor).length, 3);
+ * ```
  */
 export function readScales(t: PackedTensor): Float32Array<ArrayBuffer> {
   checkPacked(t);

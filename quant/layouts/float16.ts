@@ -38,6 +38,14 @@ export function float16ToNumber(bits: number): number {
 /**
  * The bit pattern of the nearest binary16. Ties go to even, values from 65520 upwards become infinity, and NaN stays
  * NaN.
+ *
+ * @example One and a half
+ * ```ts
+ * import { numberToFloat16 } from "@qzo/qzo/quant";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(numberToFloat16(1.5), 0x3e00);
+ * ```
  */
 export function numberToFloat16(value: number): number {
   if (!native) return float16Bits(value);
@@ -49,13 +57,33 @@ export function numberToFloat16(value: number): number {
 export const roundToFloat16: (value: number) => number = Math.f16round ??
   ((value) => float16ToNumber(float16Bits(value)));
 
-/** The value of a bfloat16 bit pattern; only the low 16 bits of `bits` are read. */
+/**
+ * The value of a bfloat16 bit pattern; only the low 16 bits of `bits` are read.
+ *
+ * @example One and a half
+ * ```ts
+ * import { bfloat16ToNumber } from "@qzo/qzo/quant";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(bfloat16ToNumber(0x3fc0), 1.5);
+ * ```
+ */
 export function bfloat16ToNumber(bits: number): number {
   oneFloatBits[0] = bits << 16;
   return oneFloat[0];
 }
 
-/** The bit pattern of the nearest bfloat16, after rounding `value` to f32. Ties go to even, and NaN stays NaN. */
+/**
+ * The bit pattern of the nearest bfloat16, after rounding `value` to f32. Ties go to even, and NaN stays NaN.
+ *
+ * @example One and a half
+ * ```ts
+ * import { numberToBfloat16 } from "@qzo/qzo/quant";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(numberToBfloat16(1.5), 0x3fc0);
+ * ```
+ */
 export function numberToBfloat16(value: number): number {
   oneFloat[0] = value;
   const bits = oneFloatBits[0];

@@ -36,7 +36,18 @@ export function partName(tensor: string, part: TrainedPart): string {
   return part === "scales" ? tensor : `${tensor}.${part}`;
 }
 
-/** The tensor and the part that a name made by {@linkcode partName} refers to. */
+/**
+ * The tensor and the part that a name made by {@linkcode partName} refers to.
+ *
+ * @example There and back
+ * ```ts
+ * import { partName, partOf } from "@qzo/qzo/quant";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const name = partName("blk.0.attn_q.weight", "minima");
+ * assertEquals(partOf(name), { tensor: "blk.0.attn_q.weight", part: "minima" });
+ * ```
+ */
 export function partOf(name: string): { readonly tensor: string; readonly part: TrainedPart } {
   for (const part of ["codebook", "minima"] as const) {
     if (name.endsWith(`.${part}`)) return { tensor: name.slice(0, -part.length - 1), part };

@@ -1,5 +1,5 @@
 /**
- * Data files from disk: opened in one place, read as a stream of text.
+ * Opens data files on disk and reads them as a stream of text.
  *
  * @module
  */
@@ -10,26 +10,27 @@ import { gunzipped, isGzip } from "./gunzip.ts";
 import { Pause } from "../pause.ts";
 import { TextBytes, type TextEncoding } from "./text_encoding.ts";
 
-/** How to read a data file. */
+/** Options for reading a data file. */
 export interface DataFileOptions {
-  /** Default: what the file's byte order mark says, UTF-8 without one. */
+  /** Encoding of the text. Default: as the file's byte order mark says, or UTF-8 without one. */
   readonly encoding?: TextEncoding | undefined;
-  /** Who named the file, or what to do when it is not there: a sentence without its full stop. */
+  /** The origin of the file's name, or what to do if the file does not exist. A sentence without its full stop. */
   readonly hint?: string | undefined;
-  /** Stops reading. */
+  /** Aborts reading. */
   readonly signal?: AbortSignal | undefined;
-  /** Called with the bytes read and those there are. */
+  /** Called with the number of bytes read and their total. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
 const pieceBytes = 1 << 18;
 
 /**
- * The text of a file, in pieces of about 256 KiB; no piece ends within a character. What is packed with gzip, by its first bytes, is unpacked.
+ * The text of a file, in pieces of about 256 KiB. No piece ends within a character. A file that starts like gzip is decompressed.
  *
- * @throws {Deno.errors.NotFound} when there is no such file; what else the system answers, in words.
- * @throws TypeError for what is no regular file; RangeError for one that is no text (packed, a pointer, a page); SyntaxError as
- * {@linkcode TextBytes} says.
+ * @throws {Deno.errors.NotFound} when the file does not exist. Other errors of the system are translated too.
+ * @throws {TypeError} when it is not a regular file.
+ * @throws {RangeError} when it is not text (an archive, a pointer, a web page).
+ * @throws {SyntaxError} as {@linkcode TextBytes}.
  */
 export async function* dataChunks(
   path: string,
@@ -53,7 +54,7 @@ export async function* dataChunks(
 
 type Pieces = AsyncGenerator<Uint8Array<ArrayBuffer>>;
 
-/** The bytes of a file, one piece ahead of who takes them. Each piece is another array: who unpacks holds several. */
+/** The bytes of a file, read one piece ahead. Each piece is a new array, because decompression holds several of them. */
 async function* pieces(file: OpenedFile, onProgress: DataFileOptions["onProgress"]): Pieces {
   const read = async () => {
     const buffer = new Uint8Array(pieceBytes);
@@ -77,7 +78,7 @@ async function* ahead(first: Uint8Array<ArrayBuffer>, rest: Pieces): Pieces {
   yield* rest;
 }
 
-/** Looks at the first {@linkcode CONTENTS_BYTES} bytes, or all, before any is used. */
+/** Checks the first {@linkcode CONTENTS_BYTES} bytes, or all of them if there are fewer, before any are used. */
 async function* checked(bytes: Pieces, path: string): Pieces {
   let head: Uint8Array<ArrayBuffer> | undefined = new Uint8Array();
   for await (const piece of bytes) {
@@ -107,7 +108,7 @@ interface OpenedFile extends Disposable {
   read(into: Uint8Array): Promise<number | null>;
 }
 
-/** The one place where a data file is opened: looked at before, so that no pipe or device is waited for. */
+/** Opens a data file. Its type is checked first, so that opening never waits for a pipe or device. */
 async function openDataFile(path: string, given?: string): Promise<OpenedFile> {
   const hint = /(^|[\\/])~[\\/]/.test(path)
     ? '"~" is for the shell to replace: write the folder in full'

@@ -1,16 +1,16 @@
 /**
- * Where a data file lies: the one place that joins a folder and a name.
+ * Joins the folder and name of a data file.
  *
  * @module
  */
 import { fromFileUrl, isAbsolute, join } from "@std/path";
 
 /**
- * The path of a data file: an absolute one as it is, `file:` URLs as their paths, relative ones within the folder. `~` is
- * a shell's word and stays as it is.
+ * The path of a data file. Absolute paths are unchanged, `file:` URLs become their paths, and relative paths are resolved within the folder. `~`
+ * has no special meaning.
  *
- * @param folder what relative names lie in; a path or a `file:` URL. Default: the working directory.
- * @throws RangeError for an empty name, or a URL that is none of a file.
+ * @param folder Folder of relative names, a path or a `file:` URL. Default: the current directory.
+ * @throws {RangeError} for an empty name, or a URL that does not name a file.
  *
  * @example Relative, absolute, URL
  * ```ts

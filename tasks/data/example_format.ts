@@ -1,10 +1,10 @@
 /**
- * The forms of data files.
+ * The formats of data files.
  *
  * @module
  */
 
-/** The forms of data files that `readExamples` knows. */
+/** The formats of data files that `readExamples` supports. */
 export const exampleFormats = [
   "jsonl",
   "tsv",
@@ -17,21 +17,21 @@ export const exampleFormats = [
 ] as const;
 
 /**
- * A form of data files:
- * - `jsonl`, `json`: an object a line, or one array of objects;
+ * A format of data files:
+ * - `jsonl`, `json`: one object per line, or one array of objects;
  * - `tsv`, `csv`: a table whose first line names the columns (csv with quotes as in RFC 4180, tsv without);
- * - `labelled`: `label text` a line, giving the fields `label` and `text`;
- * - `lines`, `paragraphs`: plain text, one `text` a line, or a paragraph between blank lines;
- * - `members`: one object, whose members that are objects are rows, and the items of those that are lists of objects (SQuAD, DROP).
+ * - `labelled`: one `label text` per line, giving the fields `label` and `text`;
+ * - `lines`, `paragraphs`: plain text, one `text` per line, or one per paragraph between blank lines;
+ * - `members`: one object, whose members are rows if they are objects; if they are lists of objects, the items are rows (SQuAD, DROP).
  */
 export type ExampleFormat = (typeof exampleFormats)[number];
 
 /** Options of `readExamples`. */
 export interface ReadExamplesOptions {
-  /** Names the file in errors. Default "the data". */
+  /** Name of the file in errors. Default "the data". */
   readonly name?: string;
-  /** Names of the columns of a table without a first line that names them. */
+  /** Names of a table's columns, if its first line does not contain them. */
   readonly columns?: readonly string[];
-  /** What stands between the cells of a table: one character, or `tab`. Default: of csv told from its beginning, of tsv a tab. */
+  /** Separator of a table's cells: one character, or `tab`. Default: for csv detected from the beginning of the file, for tsv a tab. */
   readonly separator?: string;
 }

@@ -1,6 +1,6 @@
 /**
- * Data files as rows: JSON, tab- or comma-separated tables, `label text` lines and plain text. Pure functions over
- * text; reading the file is the caller's.
+ * Parses data files into rows: JSON, tab-separated or comma-separated tables, `label text` lines and plain text. These are pure functions over
+ * text; the caller reads the file.
  *
  * @module
  */
@@ -12,10 +12,10 @@ import { rowReader } from "./row_reader.ts";
 export { type ExampleFormat, exampleFormats, type ReadExamplesOptions } from "./example_format.ts";
 
 /**
- * The rows of a data file's text. Empty lines are no rows. Integers of JSON that a number cannot hold to the unit are kept as
- * their digits, a text.
+ * The rows of a data file's text. Empty lines are skipped. JSON integers that a number cannot represent exactly are kept as strings of digits.
  *
- * @throws SyntaxError with the line's number where the text is not of that form; RangeError for an unknown format.
+ * @throws {SyntaxError} with the line number, when the text does not have the given format.
+ * @throws {RangeError} for an unknown format.
  *
  * @example Three forms of the same row
  * ```ts

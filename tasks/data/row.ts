@@ -1,14 +1,14 @@
 /**
- * A row of a data set, and reading its fields as the types a template needs.
+ * A row of a data set, and functions that read its fields as the types a template needs.
  *
  * @module
  */
 
-/** One row of a data set: field names to values. Values are what the file holds, so nothing about them is certain. */
+/** One row of a data set: values by field name. The values come from the file, so their types are unknown. */
 export type Row = Readonly<Record<string, unknown>>;
 
 /**
- * The value of a field, undefined where there is none: the one of that name, else the one that dots lead to, through objects and lists
+ * The value of a field, or undefined. A field with exactly this name takes precedence; otherwise dots lead through objects and lists
  * (`input.text`, `answers.0.text`).
  */
 export function fieldValue(row: Row, field: string): unknown {
@@ -20,16 +20,17 @@ export function fieldValue(row: Row, field: string): unknown {
   return value;
 }
 
-/** One step of such a path: a key of an object, or the place of an item of a list. */
+/** One step of such a path: a key of an object, or the index of an item in a list. */
 function within(value: unknown, name: string): unknown {
   const may = Array.isArray(value) ? /^\d{1,9}$/.test(name) : isObject(value);
   return may && Object.hasOwn(value as Row, name) ? (value as Row)[name] : undefined;
 }
 
 /**
- * The text of a field, see {@linkcode fieldValue}; numbers and booleans are spelled out.
+ * The text of a field; see {@linkcode fieldValue}. Numbers and booleans are converted to text.
  *
- * @throws RangeError if there is no such field (it names those there are), TypeError if it holds no text.
+ * @throws {RangeError} when there is no such field; the message lists the existing ones.
+ * @throws {TypeError} when the field does not contain text.
  */
 export function fieldText(row: Row, field: string, what: string): string {
   const value = fieldValue(row, field);
@@ -54,7 +55,7 @@ export function fieldText(row: Row, field: string, what: string): string {
   );
 }
 
-/** The fields among which one is missing: of the row, or of what its name leads to. */
+/** The names of the fields where one is missing: those of the row, or of the object that the first part of the name leads to. */
 function fieldsThere(row: Row, field: string): string {
   let path = "";
   let value: unknown = row;
@@ -77,7 +78,7 @@ function isObject(value: unknown): value is Row {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Whether an object is a table by its columns: lists, or objects by the number of their row, of one length. */
+/** Whether an object is a table stored by columns: lists, or objects indexed by row number, all of the same length. */
 function holdsColumns(row: Row): boolean {
   const lengths = Object.values(row).map((value) => {
     if (Array.isArray(value)) return value.length;
@@ -88,7 +89,7 @@ function holdsColumns(row: Row): boolean {
   return lengths.length > 1 && lengths[0] > 0 && lengths.every((it) => it === lengths[0]);
 }
 
-/** What to say of a row that is a whole data set: `{"data": [...]}`. */
+/** A hint for a row that contains a whole data set: `{"data": [...]}`. */
 function rowsWithin(row: Row): string {
   for (const [name, value] of Object.entries(row)) {
     const isList = Array.isArray(value) && value.length > 0 &&
@@ -103,7 +104,11 @@ function rowsWithin(row: Row): string {
   return "";
 }
 
-/** The text of a row of a text file. @throws TypeError that names the line and the row's fields, if it has no text */
+/**
+ * The text of a row in a text file.
+ *
+ * @throws {TypeError} naming the line and the row's fields, when it has no text.
+ */
 export function rowText(row: Row, line: number, name: string): string {
   const { text } = row;
   if (typeof text === "string") return text;
@@ -116,12 +121,16 @@ export function rowText(row: Row, line: number, name: string): string {
   throw new TypeError(`Cannot read a text: ${why} (line ${line} of ${name})`);
 }
 
-/** The names of a row's fields, the first 20. */
+/** The names of a row's fields, at most 20. */
 export function fieldNames(row: Row): string {
   return Object.keys(row).slice(0, 20).map((name) => JSON.stringify(name)).join(", ") || "none";
 }
 
-/** The items of a field that holds a list. @throws TypeError otherwise. */
+/**
+ * The items of a field that contains a list.
+ *
+ * @throws {TypeError} when it does not contain a list.
+ */
 export function fieldItems(row: Row, field: string, what: string): unknown[] {
   const value = Object.hasOwn(row, field) ? row[field] : undefined;
   if (!Array.isArray(value)) {
@@ -130,7 +139,11 @@ export function fieldItems(row: Row, field: string, what: string): unknown[] {
   return value;
 }
 
-/** A value as a row. @throws TypeError if it is not an object. */
+/**
+ * Checks that a value is a row.
+ *
+ * @throws {TypeError} when it is not an object.
+ */
 export function asRow(value: unknown, what: string): Row {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new TypeError(

@@ -1,20 +1,20 @@
 /**
- * Bytes of data files as text: what a file says of its encoding is obeyed, and what does not fit is an error with its place.
- * Nothing is guessed: a text in the wrong encoding trains a model on other words.
+ * Decodes the bytes of data files. The encoding that a file states is used, and bytes that do not fit are an error with their position.
+ * Encodings are never guessed, because text in the wrong encoding would train a model on other words.
  *
  * @module
  */
 
-/** Encodings that {@linkcode TextBytes} knows. */
+/** The encodings that {@linkcode TextBytes} supports. */
 export const textEncodings = ["utf-8", "utf-16le", "utf-16be", "latin1", "windows-1252"] as const;
 
 /**
- * How text became bytes. `latin1` is ISO 8859-1, each byte the character of that number; `windows-1252` differs in 0x80 to
- * 0x9f (quotation marks, dashes, the euro). UTF-16 with a byte order mark need not be named.
+ * An encoding of text. `latin1` is ISO 8859-1, in which each byte is the character with that number. `windows-1252` differs in 0x80 to 0x9f
+ * (quotation marks, dashes, the euro sign). UTF-16 with a byte order mark is detected.
  */
 export type TextEncoding = (typeof textEncodings)[number];
 
-/** Byte order marks, the longer ones first: UTF-16's is the beginning of UTF-32's. */
+/** Byte order marks, longer ones first, because UTF-16's is the beginning of UTF-32's. */
 const marks: readonly (readonly [readonly number[], TextEncoding | undefined, string])[] = [
   [[0xff, 0xfe, 0, 0], undefined, "UTF-32"],
   [[0, 0, 0xfe, 0xff], undefined, "UTF-32"],
@@ -23,24 +23,24 @@ const marks: readonly (readonly [readonly number[], TextEncoding | undefined, st
   [[0xfe, 0xff], "utf-16be", "UTF-16"],
 ];
 
-/** Bytes of the longest byte order mark. */
+/** Length of the longest byte order mark in bytes. */
 const longestMark = 4;
 
-/** The text of a file's bytes as they come. */
+/** Decodes a file's bytes as they arrive. */
 export class TextBytes {
   readonly #name: string;
   readonly #wanted: TextEncoding | undefined;
   #encoding: TextEncoding = "utf-8";
   #begun = false;
-  /** Bytes that wait for the rest of their character. */
+  /** Bytes at the end that are an incomplete character. */
   #rest: Uint8Array<ArrayBuffer> = new Uint8Array();
-  /** Of the file, before `#rest`. */
+  /** Offset in the file of the first byte of `#rest`. */
   #offset = 0;
   #line = 1;
 
   /**
-   * @param name names the file in errors.
-   * @param encoding Default: what its byte order mark says, UTF-8 without one.
+   * @param name Name of the file in errors.
+   * @param encoding Encoding of the text. Default: as its byte order mark says, or UTF-8 without one.
    */
   constructor(name: string, encoding?: TextEncoding) {
     this.#name = name;
@@ -48,10 +48,10 @@ export class TextBytes {
   }
 
   /**
-   * The text that more bytes complete; the byte order mark is left out.
+   * Decodes more bytes, and returns the text that is now complete. A byte order mark is dropped.
    *
-   * @throws SyntaxError, with byte offset and line, for bytes that are no text of the encoding, NUL among them; without,
-   * for a file whose byte order mark says another encoding.
+   * @throws {SyntaxError} with byte offset and line, for bytes that are not valid in the encoding, including NUL, and for a file whose byte
+   * order mark contradicts the given encoding.
    */
   push(bytes: Uint8Array<ArrayBuffer>): string {
     const all = this.#rest.length > 0 ? joined(this.#rest, bytes) : bytes;
@@ -65,14 +65,18 @@ export class TextBytes {
     return this.#decode(all.subarray(from, end));
   }
 
-  /** The text of the last bytes. @throws SyntaxError as {@linkcode TextBytes.push} does */
+  /**
+   * Returns the text of the last bytes.
+   *
+   * @throws {SyntaxError} as {@linkcode TextBytes.push}.
+   */
   end(): string {
     const rest = this.#rest;
     this.#rest = new Uint8Array();
     return this.#decode(rest.subarray(this.#begun ? 0 : this.#begin(rest)));
   }
 
-  /** Looks at a file's first bytes; the length of its byte order mark. */
+  /** Examines the first bytes of a file and returns the length of its byte order mark. */
   #begin(head: Uint8Array<ArrayBuffer>): number {
     this.#begun = true;
     const begins = (with_: readonly number[]): boolean =>
@@ -139,7 +143,7 @@ export class TextBytes {
   }
 }
 
-/** The text of bytes; undefined when they are none of that encoding. */
+/** Decodes bytes. Undefined if they are not valid in the encoding. */
 function decoded(bytes: Uint8Array<ArrayBuffer>, encoding: TextEncoding): string | undefined {
   if (encoding === "latin1") return latin1(bytes);
   try {
@@ -150,7 +154,7 @@ function decoded(bytes: Uint8Array<ArrayBuffer>, encoding: TextEncoding): string
   }
 }
 
-/** TextDecoder means windows-1252 by "latin1". */
+/** Decodes ISO 8859-1, because TextDecoder takes "latin1" to mean windows-1252. */
 function latin1(bytes: Uint8Array<ArrayBuffer>): string {
   let text = "";
   for (let at = 0; at < bytes.length; at += 8192) {
@@ -159,7 +163,7 @@ function latin1(bytes: Uint8Array<ArrayBuffer>): string {
   return text;
 }
 
-/** Bytes without the beginning of a character at their end. */
+/** Number of bytes without an incomplete character at the end. */
 function wholeLength(bytes: Uint8Array<ArrayBuffer>, encoding: TextEncoding): number {
   const { length } = bytes;
   if (encoding === "utf-8") {
@@ -178,7 +182,7 @@ function wholeLength(bytes: Uint8Array<ArrayBuffer>, encoding: TextEncoding): nu
   return even > 0 && high >= 0xd8 && high < 0xdc ? even - 2 : even;
 }
 
-/** Where the first character begins that is none. */
+/** Offset of the first invalid character. */
 function firstBad(bytes: Uint8Array<ArrayBuffer>, encoding: TextEncoding): number {
   const begins = (length: number): boolean => {
     try {
@@ -200,7 +204,7 @@ function firstBad(bytes: Uint8Array<ArrayBuffer>, encoding: TextEncoding): numbe
   return good;
 }
 
-/** The byte order of what looks like UTF-16: nearly all NULs stand on one side. */
+/** The byte order of text that looks like UTF-16, in which nearly all NUL bytes are on one side. */
 function wideOrder(bytes: Uint8Array<ArrayBuffer>): TextEncoding | undefined {
   const seen = bytes.subarray(0, 4096);
   const count = [0, 0];

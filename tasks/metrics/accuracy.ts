@@ -1,27 +1,27 @@
 /**
- * How often predictions are right.
+ * Metrics of correct predictions.
  *
  * @module
  */
 
-/** A share with its confidence interval. */
+/** A proportion with its confidence interval. */
 export interface Accuracy {
-  /** Right predictions. */
+  /** Number of correct predictions. */
   readonly correct: number;
-  /** All predictions. */
+  /** Number of predictions. */
   readonly count: number;
   /** `correct / count`. */
   readonly accuracy: number;
-  /** Lower end of the interval. */
+  /** Lower end of the confidence interval. */
   readonly low: number;
-  /** Upper end of the interval. */
+  /** Upper end of the confidence interval. */
   readonly high: number;
 }
 
 /**
- * The index of the largest score; the first of equals.
+ * The index of the largest score; of equal ones, the first.
  *
- * @throws RangeError without scores, or for one that is NaN: a broken model must not look like a guess.
+ * @throws {RangeError} when there are no scores or one is NaN, so that a broken model does not seem to make a choice.
  */
 export function argmax(scores: ArrayLike<number>): number {
   if (scores.length === 0) throw new RangeError("Cannot take the best of no scores");
@@ -36,11 +36,12 @@ export function argmax(scores: ArrayLike<number>): number {
 }
 
 /**
- * The share of right predictions with its Wilson score interval (Wilson 1927), which stays within 0 and 1 and is sound for
- * few examples.
+ * The proportion of correct predictions with its Wilson score interval (Wilson 1927), which stays within 0 and 1 and is reliable for few
+ * examples.
  *
- * @param z standard deviations of the interval. Default 1.96, for 95 %.
- * @throws TypeError if there are not as many predictions as labels, RangeError if there are none.
+ * @param z Half-width of the interval in standard deviations. Default 1.96, for 95 %.
+ * @throws {TypeError} when the numbers of predictions and labels differ.
+ * @throws {RangeError} when there are none.
  *
  * @example Nine of ten
  * ```ts
@@ -62,7 +63,7 @@ export function accuracy(
   return shareOf(labels.filter((label, i) => label === predictions[i]).length, labels.length, z);
 }
 
-/** A share of a count with its Wilson score interval; see {@linkcode accuracy}. */
+/** A proportion with its Wilson score interval; see {@linkcode accuracy}. */
 export function shareOf(correct: number, count: number, z = 1.959963984540054): Accuracy {
   const share = correct / count;
   const weight = z * z / count;
@@ -79,10 +80,10 @@ export function shareOf(correct: number, count: number, z = 1.959963984540054): 
 }
 
 /**
- * The mean over classes of F1, where the classes are those among the labels and the predictions; a class that is never
- * predicted right has 0.
+ * The mean F1 over all classes that occur among the labels or predictions. A class without correct predictions has an F1 of 0.
  *
- * @throws TypeError if there are not as many predictions as labels, RangeError if there are none.
+ * @throws {TypeError} when the numbers of predictions and labels differ.
+ * @throws {RangeError} when there are none.
  *
  * @example One class found, one missed
  * ```ts
@@ -100,11 +101,13 @@ export function macroF1(predictions: readonly number[], labels: readonly number[
 }
 
 /**
- * F1 of one class: the harmonic mean of how many of its predictions are right and how many of its examples are found; 0 where it is neither
- * predicted nor there. MultiRC's F1a is that of the right answers, over the answers of all questions (Khashabi et al. 2018).
+ * F1 of one class: the harmonic mean of precision (the fraction of its predictions that are correct) and recall (the fraction of its examples
+ * that are found). 0 if the class occurs neither among predictions nor labels. MultiRC's F1a is that of the correct answers, over the answers to
+ * all questions (Khashabi et al. 2018).
  *
- * @param one the class. Default 1.
- * @throws TypeError if there are not as many predictions as labels, RangeError if there are none.
+ * @param one The class. Default 1.
+ * @throws {TypeError} when the numbers of predictions and labels differ.
+ * @throws {RangeError} when there are none.
  *
  * @example One of two found, one of two predictions right
  * ```ts
@@ -127,9 +130,17 @@ export function classF1(
 }
 
 /**
- * The share of the most frequent label: what guessing without looking achieves.
+ * The fraction of the most frequent label, which is the accuracy of always predicting it.
  *
- * @throws RangeError if there are no labels.
+ * @throws {RangeError} when there are no labels.
+ *
+ * @example Two of three
+ * ```ts
+ * import { majorityShare } from "@qzo/qzo/tasks";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(majorityShare([0, 1, 0]), 2 / 3);
+ * ```
  */
 export function majorityShare(labels: readonly number[]): number {
   if (labels.length === 0) throw new RangeError("Cannot take the majority of no labels");

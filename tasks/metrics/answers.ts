@@ -1,16 +1,16 @@
 /**
- * Written answers against those that are right, as SQuAD compares them (Rajpurkar et al. 2016).
+ * Compares generated answers with correct ones by SQuAD's rules (Rajpurkar et al. 2016).
  *
  * @module
  */
 
-/** What the official script splits at: Python's white space. */
+/** The separators of the official script: Python's white space. */
 const whiteSpace = /(?:[^\S\ufeff]|\u0085)+/;
 
 /**
- * SQuAD's normal form of an answer (Rajpurkar et al. 2016): lower case, without punctuation and articles, single spaces. Words have
- * letters of any script, as in the official script, whose word boundary knows Unicode; accents that are characters of their own belong to
- * their letters, where that script takes them for gaps.
+ * SQuAD's normal form of an answer (Rajpurkar et al. 2016): lower case, without punctuation and articles, single spaces. Words may contain
+ * letters of any script, as in the official script, whose word boundaries follow Unicode. Combining accents belong to their letters; the
+ * official script treats them as separators.
  *
  * @example An article, and a name that ends like one
  * ```ts
@@ -28,11 +28,12 @@ export function normaliseAnswer(text: string): string {
 }
 
 /**
- * F1 over the words that a prediction and an answer share, both in SQuAD's normal form; the best over several answers. Where nothing is shared it is
- * 0, also of two texts without words (`The` and `a`): so the script of SQuAD 1.1, MeZO and QZO have it, while that of SQuAD 2.0 gives 1. An answer
- * `CANNOTANSWER` or `no answer` that comes first is met by itself alone.
+ * F1 over the words that a prediction and an answer have in common, both in SQuAD's normal form; the best over several answers.
  *
- * @throws RangeError if there are no answers.
+ * If they have no word in common, F1 is 0, even for two texts without words (`The` and `a`), as in the scripts of SQuAD 1.1, MeZO and QZO; that
+ * of SQuAD 2.0 gives 1. If the first answer is `CANNOTANSWER` or `no answer`, only the same text matches it.
+ *
+ * @throws {RangeError} when there are no answers.
  *
  * @example Half of the words
  * ```ts
@@ -64,9 +65,9 @@ export function tokenF1(prediction: string, answers: readonly string[]): number 
 }
 
 /**
- * 1 if a prediction is one of the answers, both in SQuAD's normal form, else 0.
+ * 1 if a prediction equals one of the answers, both in SQuAD's normal form; otherwise 0.
  *
- * @throws RangeError if there are no answers.
+ * @throws {RangeError} when there are no answers.
  *
  * @example Article and full stop do not count
  * ```ts

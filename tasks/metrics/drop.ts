@@ -1,24 +1,25 @@
 /**
- * DROP's own metric (Dua et al. 2019): answers of several parts, of which each meets one at most, and numbers that must be met.
+ * DROP's own metric (Dua et al. 2019): answers can have several parts, which are matched one to one, and numbers must agree.
  *
  * @module
  */
 
-/** What DROP's script gives for an answer. */
+/** The scores of DROP's script for an answer. */
 export interface DropScores {
-  /** Mean over the parts of the F1 of their words, to two places. */
+  /** Mean F1 of the words over all parts, rounded to two decimal places. */
   readonly f1: number;
-  /** Whether the parts are the same. */
+  /** 1 if the parts are the same, otherwise 0. */
   readonly exactMatch: 0 | 1;
 }
 
 /**
- * A prediction against the right answers, each a list of parts (`["10 yards", "12 yards"]`), by DROP's script: parts are compared in lower case, without
- * punctuation and articles, words with hyphens as several, numbers by their value; each part of the prediction is set against one of the answer's,
- * as it suits best; a part with numbers is met by one that shares a number. The best over the answers.
+ * Compares a prediction with the correct answers by DROP's script; each is a list of parts (`["10 yards", "12 yards"]`). Parts are compared in
+ * lower case, without punctuation and articles, with hyphenated words split and numbers compared by value. Each part of the prediction is
+ * matched with at most one part of the answer, in the best possible way. A part with numbers matches only a part with a number in common. The
+ * result is the best over the answers.
  *
- * @param prediction a text, or the parts of one.
- * @throws RangeError if there are no answers.
+ * @param prediction A text, or the parts of one.
+ * @throws {RangeError} when there are no answers.
  *
  * @example A number is met or missed, and half of a list is half
  * ```ts
@@ -46,7 +47,7 @@ export function dropScores(
   return { f1, exactMatch: match };
 }
 
-/** A part in DROP's normal form, and its words. */
+/** A part in DROP's normal form, with its words. */
 interface Bag {
   readonly text: string;
   readonly words: ReadonlySet<string>;
@@ -70,7 +71,7 @@ function normalised(part: string): string {
   }).filter((token) => token !== "").join(" ");
 }
 
-/** A word as a number, as Python's `float` takes it: no hexadecimal, digits apart by single low lines. */
+/** A word as a number, as Python's `float` parses it: not hexadecimal, and digits may be separated by single underscores. */
 function numberOf(word: string): number | undefined {
   const text = word.trim();
   const digits = "\\d+(?:_\\d+)*";
@@ -81,7 +82,7 @@ function numberOf(word: string): number | undefined {
   return special[2].toLowerCase() === "nan" ? NaN : special[1] === "-" ? -Infinity : Infinity;
 }
 
-/** A spelling that is one for each number, and a number itself. */
+/** A canonical text for each number, which parses to the same number. */
 function pythonFloat(value: number): string {
   if (Number.isNaN(value)) return "nan";
   if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
@@ -94,7 +95,7 @@ function sameParts(predicted: readonly Bag[], expected: readonly Bag[]): boolean
     [...one].every((text) => other.has(text));
 }
 
-/** The mean of the parts' F1 under the best assignment, over the longer list, to two places. */
+/** The mean F1 of the parts under the best matching, over the longer list, rounded to two decimal places. */
 function alignedF1(predicted: readonly Bag[], expected: readonly Bag[]): number {
   const [short, long] = predicted.length <= expected.length
     ? [predicted, expected]
@@ -105,7 +106,7 @@ function alignedF1(predicted: readonly Bag[], expected: readonly Bag[]): number 
   return twoPlaces(bestSum(scores) / long.length);
 }
 
-/** To two places, halves to the even one. */
+/** Rounds to two decimal places, ties to even. */
 function twoPlaces(share: number): number {
   const cents = share * 100;
   const below = Math.floor(cents);
@@ -123,8 +124,8 @@ function partF1(predicted: Bag, expected: Bag): number {
 }
 
 /**
- * The largest sum of scores when each row takes a column of its own (no more rows than columns): the Hungarian algorithm with potentials, of
- * time rows² × columns.
+ * The greatest sum of scores when each row is assigned a different column (no more rows than columns), by the Hungarian algorithm with
+ * potentials. Takes time rows² × columns.
  */
 function bestSum(scores: readonly (readonly number[])[]): number {
   const rows = scores.length;
@@ -132,7 +133,7 @@ function bestSum(scores: readonly (readonly number[])[]): number {
   const columns = scores[0].length;
   const ofRow = new Float64Array(rows + 1);
   const ofColumn = new Float64Array(columns + 1);
-  /** Which row has a column, counted from 1; column 0 holds the row that is placed. */
+  /** The row assigned to each column, from 1; column 0 holds the row being placed. */
   const taken = new Int32Array(columns + 1);
   const before = new Int32Array(columns + 1);
   for (let row = 1; row <= rows; row++) {

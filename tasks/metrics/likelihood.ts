@@ -1,20 +1,38 @@
 /**
- * Losses in the units that people compare.
+ * Converts losses to commonly compared units.
  *
  * @module
  */
 
-/** Perplexity of a mean loss in nats a token. */
+/**
+ * The perplexity of a mean loss in nats per token.
+ *
+ * @example A uniform choice among eight tokens
+ * ```ts
+ * import { perplexity } from "@qzo/qzo/tasks";
+ * import { assertAlmostEquals } from "@std/assert";
+ *
+ * assertAlmostEquals(perplexity(Math.log(8)), 8);
+ * ```
+ */
 export function perplexity(meanNats: number): number {
   return Math.exp(meanNats);
 }
 
 /**
- * Bits a character: comparable between tokenizers, unlike the loss a token.
+ * Bits per character, which can be compared between tokenizers, unlike the loss per token.
  *
- * @param totalNats the loss, summed over the tokens of a text.
- * @param characters of that text.
- * @throws RangeError if there are no characters.
+ * @param totalNats Loss summed over the tokens of a text, in nats.
+ * @param characters Number of characters of that text.
+ * @throws {RangeError} when there are no characters.
+ *
+ * @example Three bits for each of ten characters
+ * ```ts
+ * import { bitsPerCharacter } from "@qzo/qzo/tasks";
+ * import { assertAlmostEquals } from "@std/assert";
+ *
+ * assertAlmostEquals(bitsPerCharacter(30 * Math.LN2, 10), 3);
+ * ```
  */
 export function bitsPerCharacter(totalNats: number, characters: number): number {
   if (!(characters > 0)) throw new RangeError(`Cannot spread a loss over ${characters} characters`);

@@ -1,5 +1,5 @@
 /**
- * The metrics of tasks by their names: what an evaluation found of each example, as one number.
+ * The metrics of tasks by name. A metric reduces the outcomes of all examples to one number.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { classF1, macroF1 } from "./accuracy.ts";
 import { exactMatch, tokenF1 } from "./answers.ts";
 import { dropScores } from "./drop.ts";
 
-/** Metrics of tasks, as `Task.metrics` names them. */
+/** Names of metrics, for `Task.metrics`. */
 export const metricNames = [
   "accuracy",
   "macroF1",
@@ -21,31 +21,31 @@ export const metricNames = [
 ] as const;
 
 /**
- * A metric of a task, 0 to 1:
- * - `accuracy`: the share of examples whose choice is right;
- * - `macroF1`: the mean over the classes of their F1;
- * - `f1a`: F1 of the class 1, over all examples;
- * - `questionMatch`: the share of questions all of whose examples are right;
- * - `f1`, `exactMatch`: words shared with the best answer, and whether it is one, by SQuAD's rules;
- * - `dropF1`, `dropExactMatch`: the same by DROP's.
+ * A metric of a task, from 0 to 1:
+ * - `accuracy`: the fraction of examples with a correct choice;
+ * - `macroF1`: the mean F1 over the classes;
+ * - `f1a`: F1 of class 1, over all examples;
+ * - `questionMatch`: the fraction of questions for which all examples are correct;
+ * - `f1`, `exactMatch`: words in common with the best answer, and whether it is equal to one, by SQuAD's rules;
+ * - `dropF1`, `dropExactMatch`: the same by DROP's rules.
  */
 export type MetricName = (typeof metricNames)[number];
 
-/** What became of an example. */
+/** The outcome of an example. */
 export interface Outcome {
-  /** The index of the right candidate. */
+  /** Index of the correct candidate. */
   readonly label: number;
-  /** All that are right, where it is more than that. */
+  /** Indices of all correct candidates, if there are several. */
   readonly right?: readonly number[] | undefined;
-  /** The index of the candidate that was chosen; 0 of written answers. */
+  /** Index of the candidate that was chosen. 0 for generated answers. */
   readonly prediction: number;
-  /** What was written, or the text of the candidate that was chosen. */
+  /** The generated text, or the text of the candidate that was chosen. */
   readonly text: string;
-  /** What is right. */
+  /** What the metrics compare with. */
   readonly reference?: Reference | undefined;
 }
 
-/** Whether the choice is right. */
+/** Whether the choice is correct. */
 export function isRight({ label, right, prediction }: Omit<Outcome, "text">): boolean {
   return prediction === label || (right?.includes(prediction) ?? false);
 }
@@ -69,9 +69,9 @@ const metrics: Readonly<Record<MetricName, (outcomes: readonly Outcome[]) => num
 };
 
 /**
- * A metric over what became of examples.
+ * Computes a metric over the outcomes of examples.
  *
- * @throws RangeError if there are none, or one whose reference lacks what the metric compares with.
+ * @throws {RangeError} when there are none, or when the reference of one lacks what the metric needs.
  *
  * @example MultiRC: a question counts when all of its answers are judged right
  * ```ts

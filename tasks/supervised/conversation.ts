@@ -1,5 +1,5 @@
 /**
- * Conversations of data files: OpenAI's `messages`, ShareGPT's `conversations`, and what is between them.
+ * Conversations in data files: OpenAI's `messages`, ShareGPT's `conversations`, and variants of both.
  *
  * @module
  */
@@ -7,21 +7,21 @@ import type { ChatMessage } from "../../models/tokenizers/chat_template.ts";
 import { asRow, fieldText, type Row } from "../data/row.ts";
 import { conversationFields } from "./row_form.ts";
 
-/** A conversation, and what is known of its messages besides. */
+/** A conversation, with additional facts about its messages. */
 export interface Conversation {
-  /** Roles are those that chat templates know. */
+  /** The messages, with the roles that chat templates use. */
   readonly messages: readonly ChatMessage[];
-  /** Indices of messages of an assistant that nothing is learned from. */
+  /** Indices of assistant messages that do not count in the loss. */
   readonly unscored: ReadonlySet<number>;
-  /** Tools that the model may call, in OpenAI's form; absent where there are none. */
+  /** Tools that the model can call, in OpenAI's form. Absent if there are none. */
   readonly tools?: readonly unknown[];
-  /** Whether it began with a message of an assistant, which was left out as most templates take none there. */
+  /** Whether it began with an assistant message, which was dropped because most templates do not allow it. */
   readonly answeredFirst: boolean;
 }
 
 const what = "read a conversation";
 
-/** Roles as they are written, in lower case. */
+/** Standard roles by the names that files use, in lower case. */
 const roles: Readonly<Record<string, string>> = {
   ...{ system: "system", developer: "developer", user: "user", assistant: "assistant" },
   ...{ tool: "tool", function: "tool", human: "user", prompter: "user" },
@@ -30,12 +30,22 @@ const roles: Readonly<Record<string, string>> = {
 };
 
 /**
- * The conversation of a row: its list of messages, behind its `system` prompt if the row has one. Messages are `{ role, content }` or
- * `{ from, value }`; `weight: 0` leaves an assistant's message without loss. A list of parts of text is one text. `tools`, `tool_calls` and what tools return are
- * given to the template.
+ * The conversation of a row: its list of messages, preceded by its `system` prompt if the row has one. Messages are `{ role, content }` or `{
+ * from, value }`. With `weight: 0`, an assistant message does not count in the loss. A list of text parts is joined into one text. `tools`,
+ * `tool_calls` and tool results are passed to the template.
  *
- * @throws RangeError for an unknown role, an empty list, a message without text of an assistant; TypeError for what is no message, or
- * holds more than text.
+ * @throws {RangeError} for an unknown role, an empty list, or an assistant message without text.
+ * @throws {TypeError} for something that is not a message, or contains anything except text.
+ *
+ * @example ShareGPT's names
+ * ```ts
+ * import { conversationOf } from "@qzo/qzo/tasks";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const row = { conversations: [{ from: "human", value: "Hi" }, { from: "gpt", value: "Hello" }] };
+ * const { messages } = conversationOf(row);
+ * assertEquals(messages.map(({ role }) => role), ["user", "assistant"]);
+ * ```
  */
 export function conversationOf(row: Row): Conversation {
   const lists = listsOf(row);
@@ -63,7 +73,7 @@ export function conversationOf(row: Row): Conversation {
   };
 }
 
-/** The tools of a row: a list, or the JSON of one. */
+/** The tools of a row: a list, or JSON text of a list. */
 function toolsOf({ tools }: Row): readonly unknown[] {
   if (tools === undefined || tools === null || tools === "") return [];
   const list = typeof tools === "string" ? jsonOf(tools) : tools;
@@ -71,7 +81,7 @@ function toolsOf({ tools }: Row): readonly unknown[] {
   throw new TypeError(`Cannot ${what}: its tools are not a list`);
 }
 
-/** The value of a text of JSON; undefined where it is none. */
+/** Parses JSON text. Undefined if it is not JSON. */
 function jsonOf(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -81,8 +91,8 @@ function jsonOf(text: string): unknown {
 }
 
 /**
- * What an assistant asks tools to do. Arguments that are the text of an object become the object: templates write it as JSON themselves, and would
- * write a text with quotes around it.
+ * The tool calls of an assistant message. Arguments given as JSON text are parsed, because templates convert them to JSON themselves and would
+ * write the text in quotes.
  */
 function callsOf({ tool_calls: calls }: Row, where: string): readonly unknown[] {
   if (calls === undefined || calls === null) return [];
@@ -167,7 +177,7 @@ function messageOf(value: unknown, index: number, answers: boolean): ReadMessage
     : { role, content, scored };
 }
 
-/** What tells which call a tool answers, as far as it is there. */
+/** The fields that say which call a tool result belongs to, as far as they exist. */
 function namesOf({ tool_call_id, name }: Row): Row {
   return {
     ...(typeof tool_call_id === "string" ? { tool_call_id } : {}),
@@ -175,7 +185,7 @@ function namesOf({ tool_call_id, name }: Row): Row {
   };
 }
 
-/** A text, or a list of parts of text. */
+/** A text, or a list of text parts. */
 function contentOf(message: Row, field: string, where: string): string {
   const value = message[field];
   if (!Array.isArray(value)) return fieldText(message, field, where);

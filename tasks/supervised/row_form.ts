@@ -1,26 +1,26 @@
 /**
- * The forms in which people bring data for fine-tuning, told by the names of their fields.
+ * The forms of fine-tuning data, recognised by the names of their fields.
  *
  * @module
  */
 import { fieldNames, type Row } from "../data/row.ts";
 
-/** The forms that have a name as a task; rows with a `text` alone are language modelling. */
+/** The forms that can be named as a task. Rows with only a `text` field are language modelling. */
 export const rowForms = ["chat", "instruction", "completion"] as const;
 
 /**
  * A form of rows:
- * - `chat`: `messages` (objects with `role` and `content`) or ShareGPT's `conversations` (`from` and `value`), or `prompt` and `completion` that
+ * - `chat`: `messages` (objects with `role` and `content`), ShareGPT's `conversations` (`from` and `value`), or `prompt` and `completion` that
  *   are lists of messages;
- * - `instruction`: `instruction` with `output` or `response`, and `input` or `context` if there is one; `question` with `answer` or `response`;
+ * - `instruction`: `instruction` with `output` or `response`, and optionally `input` or `context`; or `question` with `answer` or `response`;
  * - `completion`: `prompt` with `completion` or `response`.
  */
 export type RowForm = (typeof rowForms)[number];
 
-/** Names of the fields of conversations, in the order in which they are looked for. */
+/** Names of the fields that contain conversations, in order of precedence. */
 export const conversationFields = ["messages", "conversations", "conversation"] as const;
 
-/** Pairs of fields by form: what is asked, and what may hold the answer. */
+/** Pairs of fields by form: the request, and the fields that may contain the answer. */
 export const pairFields = {
   instruction: [
     { asked: "instruction", answered: ["output", "response"], more: ["input", "context"] },
@@ -29,7 +29,7 @@ export const pairFields = {
   completion: [{ asked: "prompt", answered: ["completion", "response"], more: [] }],
 } as const;
 
-/** A form and the fields that tell it. */
+/** A form, with the fields by which it was recognised. */
 export interface FormOfRow {
   /** The form; `text` is language modelling. */
   readonly form: RowForm | "text";
@@ -37,7 +37,7 @@ export interface FormOfRow {
   readonly fields: readonly string[];
 }
 
-/** Every form that a row has the fields of. */
+/** All forms whose fields a row has. */
 export function formsOfRow(row: Row): FormOfRow[] {
   const found: FormOfRow[] = [];
   const add = (form: FormOfRow["form"], ...fields: string[]) => found.push({ form, fields });
@@ -59,27 +59,28 @@ export function formsOfRow(row: Row): FormOfRow[] {
   return found;
 }
 
-/** What rows were recognised as. */
+/** The form that was recognised. */
 export interface RecognisedForm {
   /** The form; `text` is language modelling. */
   readonly form: RowForm | "text";
-  /** The fields that told it. */
+  /** The fields by which it was recognised. */
   readonly fields: readonly string[];
 }
 
-/** Names what is recognised in errors. */
+/** Options for recognising a form. */
 export interface RecogniseOptions {
-  /** The data. Default "the data". */
+  /** Name of the data in errors. Default "the data". */
   readonly name?: string | undefined;
-  /** Other things that the rows may be, as `task` takes them, such as the names of built-in tasks. Default: none. */
+  /** Other tasks that the rows fit, by the names that `task` accepts, such as those of built-in tasks. Default: none. */
   readonly others?: readonly string[] | undefined;
 }
 
 /**
- * The form of rows by the names of their fields; undefined where they have those of none, or of one of the others alone.
+ * Recognises the form of rows by the names of their fields. Undefined if they have the fields of no form, or of exactly one of the `others`.
  *
- * @param rows some of the data: one row tells, and all must agree.
- * @throws RangeError for rows that may be several things (it lists them), and for pairs of a better and a worse answer, which nothing here trains on.
+ * @param rows Some of the data. All rows must agree.
+ * @throws {RangeError} for rows that fit several forms, listing them, and for pairs of a preferred and a rejected answer, which are not
+ * supported.
  *
  * @example Conversations, and what is not certain
  * ```ts
@@ -137,7 +138,7 @@ function isLabel(value: unknown): boolean {
   return ["string", "number", "boolean"].includes(typeof value);
 }
 
-/** A list of objects; whether they are messages is said where they are read. */
+/** Whether it is a list of objects. Whether these are valid messages is checked when they are read. */
 function isMessages(value: unknown): boolean {
   return Array.isArray(value) &&
     value.every((item) => typeof item === "object" && item !== null && !Array.isArray(item));

@@ -1,5 +1,5 @@
 /**
- * Rows of fine-tuning data in tokens: what is said before is context, the loss is of what is answered.
+ * Converts rows of fine-tuning data to tokens: earlier text is context, and the answers count in the loss.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { type SupervisedOptions, type SupervisedText, supervisedText } from "./s
 
 /** Options of {@linkcode supervisedExample}. */
 export interface SupervisedExampleOptions extends SupervisedOptions {
-  /** Most tokens of an example; what is beyond is left out. Default: no limit. */
+  /** The most tokens per example; the rest is dropped. Default: no limit. */
   readonly maximumLength?: number | undefined;
 }
 
@@ -25,12 +25,12 @@ const rules: OptionRules<SupervisedExampleOptions> = {
 };
 
 /**
- * A conversation, an instruction or a prompt with its completion in tokens. The whole text is tokenised at once; where the loss begins is where its
- * tokens part from those of the text before the answer alone, as generation would go on from it. What the tokenizer puts before every text is
- * there once. Tokens behind the last that is scored are left out.
+ * Tokenises a conversation, an instruction, or a prompt with its completion. The whole text is tokenised at once. The loss starts at the first
+ * token that differs from those of the text before the answer alone, which is where generation would continue. The tokens that the tokenizer
+ * puts before every text occur once. Tokens after the last one in the loss are dropped.
  *
- * @returns The example; undefined where nothing that is scored lies within the limit.
- * @throws What {@linkcode scoredChat} and reading the row's fields throw.
+ * @returns The example. Undefined if nothing that counts in the loss is within the limit.
+ * @throws The errors of {@linkcode scoredChat} and of reading the row's fields.
  *
  * @example The loss is of the completion and the EOS token
  * ```ts
@@ -65,23 +65,23 @@ export function supervisedExample(
   return step.value.example;
 }
 
-/** An example, and what it was before it was cut. */
+/** An example, and its length before it was truncated. */
 export interface MeasuredSupervised {
-  /** Undefined where nothing that is scored is left. */
+  /** The example. Undefined if nothing that counts in the loss remains. */
   readonly example: Example | undefined;
-  /** Tokens of the whole text. */
+  /** Number of tokens in the whole text. */
   readonly tokens: number;
 }
 
-/** What {@linkcode exampleOfText} is told. */
+/** Options of {@linkcode exampleOfText}. */
 export interface TextOptions {
   readonly maximumLength: number;
   readonly template?: string | undefined;
 }
 
 /**
- * The example of a text with scored parts. It yields texts and is given their tokens, without special ones around them, so that who calls it
- * tokenises as it likes.
+ * Makes the example of a text with scored parts. It yields texts and expects their tokens, without special tokens around them, so that the
+ * caller decides how to tokenise.
  */
 export function* exampleOfText(
   tokenizer: Tokenizer,
@@ -94,7 +94,7 @@ export function* exampleOfText(
   const [size, { eos }] = [ids.length, tokenizer];
   if (ended && eos !== undefined) ids.push(eos);
   const tokens = ids.length;
-  /** The token that a character of the text lies in, or begins. */
+  /** Index of the token that contains a character of the text or starts at it. */
   const tokenAt = function* (place: number): Generator<string, number, readonly number[]> {
     const at = place - taken;
     if (at <= 0) return 0;
@@ -136,7 +136,7 @@ export function* exampleOfText(
   };
 }
 
-/** Where a part ends without what stands behind the token that ends an answer, such as a line's end. */
+/** The end of a part, without text after the token that ends an answer, such as a line feed. */
 function withoutRest(
   tokenizer: Tokenizer,
   ids: readonly number[],

@@ -1,5 +1,5 @@
 /**
- * A row of fine-tuning data as a text with the parts that the loss is of.
+ * A row of fine-tuning data as text, with the parts that count in the loss.
  *
  * @module
  */
@@ -13,34 +13,34 @@ import { fieldText, type Row } from "../data/row.ts";
 import { type Conversation, conversationOf } from "./conversation.ts";
 import { pairFields, type RowForm } from "./row_form.ts";
 
-/** How rows are laid out, and what the loss is of. */
+/** How rows are laid out, and which parts count in the loss. */
 export interface SupervisedOptions {
-  /** The form of the rows. */
+  /** Form of the rows. */
   readonly form: RowForm;
-  /** A chat template or the name of one. Default: the model's own; instructions take `alpaca` where it brings none. */
+  /** A chat template, or the name of one. Default: the model's own; for instructions, `alpaca` if the model has none. */
   readonly template?: string | undefined;
-  /** What the loss is of. Default `answers`. */
+  /** The parts that count in the loss. Default `answers`. */
   readonly loss?: LossPart | undefined;
 }
 
-/** A row's text, and what a user should know of it. */
+/** A row's text, with information for the user. */
 export interface SupervisedText extends ScoredText {
-  /** Whether the tokenizer's EOS token follows: behind a completion, whose text does not end it. */
+  /** Whether the tokenizer's EOS token must follow, as after a completion, whose text does not end with one. */
   readonly ended: boolean;
-  /** Whether its conversation began with an assistant's message, which was left out. */
+  /** Whether its conversation began with an assistant message, which was dropped. */
   readonly answeredFirst: boolean;
-  /** Whether prompt and completion meet without white space between them. */
+  /** Whether prompt and completion are joined without white space between them. */
   readonly joined: boolean;
 }
 
-/** The template that instructions are laid out by where the model brings none. */
+/** The template for instructions if the model has none. */
 export const instructionTemplate = "alpaca";
 
 /**
  * The text of a row.
  *
- * @throws RangeError for a row without the form's fields, an empty answer, or a conversation that cannot be laid out; TypeError for a field
- * without text, or a conversation that the template refuses.
+ * @throws {RangeError} for a row without the form's fields, an empty answer, or a conversation that cannot be laid out.
+ * @throws {TypeError} for a field without text, or a conversation that the template rejects.
  */
 export function supervisedText(
   tokenizer: ChatTokenizer,
@@ -91,7 +91,7 @@ function instructionOf(row: Row, template: string | undefined): Conversation {
   };
 }
 
-/** What a row asks and answers. */
+/** The request and the answer of a row. */
 function pairOf(
   form: keyof typeof pairFields,
   row: Row,

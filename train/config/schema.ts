@@ -330,12 +330,32 @@ export function readTrainConfig(
 /** The key under which the configuration in a run's folder lists the settings that were used. It follows from the other keys, so it is not read. */
 export const RESOLVED = "resolved";
 
-/** Every key with its description, in the order of the file. */
+/**
+ * Every key with its description, in the order of the file.
+ *
+ * @example The keys of the optimiser
+ * ```ts
+ * import { trainConfigKeys } from "@qzo/qzo/train";
+ * import { assert } from "@std/assert";
+ *
+ * assert(trainConfigKeys().some(({ path }) => path === "optimiser.learning_rate"));
+ * ```
+ */
 export function trainConfigKeys(): readonly ConfigKey[] {
   return keysOf(schema);
 }
 
-/** The schema as a table for `--help`: key, description, accepted values, default. */
+/**
+ * The schema as a table for `--help`: key, description, accepted values, default.
+ *
+ * @example A line of the table
+ * ```ts
+ * import { describeConfig } from "@qzo/qzo/train";
+ * import { assertStringIncludes } from "@std/assert";
+ *
+ * assertStringIncludes(describeConfig(), "GGUF file or Hugging Face folder");
+ * ```
+ */
 export function describeConfig(): string {
   const keys = trainConfigKeys();
   const width = Math.max(...keys.map(({ path }) => path.length));

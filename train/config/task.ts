@@ -14,7 +14,18 @@ export const languageModelling = "language-modelling";
 /** The value that replaces a validation file: a part of the training examples is held out. */
 export const heldOutOfTraining = "split";
 
-/** The kind of fine-tuning data that a configuration names. Undefined for other tasks. */
+/**
+ * The kind of fine-tuning data that a configuration names. Undefined for other tasks.
+ *
+ * @example Conversations, and a built-in task
+ * ```ts
+ * import { formOfConfig } from "@qzo/qzo/train";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(formOfConfig({ task: { name: "chat" } }), "chat");
+ * assertEquals(formOfConfig({ task: { name: "sst2" } }), undefined);
+ * ```
+ */
 export function formOfConfig({ task }: Pick<TrainConfig, "task">): RowForm | undefined {
   return task.template === undefined ? rowForms.find((form) => form === task.name) : undefined;
 }

@@ -74,7 +74,7 @@ export async function offsetsAfter(
   const state = states.find((one) => one.step === steps);
   if (!state && steps !== 0) {
     throw new RangeError(
-      `Cannot use step ${steps} of "${path}": exact gradients are not replayed, and states are kept of steps ${
+      `Cannot use step ${steps} of "${path}": exact gradients cannot be replayed, and offsets were saved only for steps ${
         stepsKept(tune)
       }`,
     );

@@ -27,7 +27,28 @@ export interface LedgerEntry {
   readonly state: readonly number[];
 }
 
-/** A ledger that is open for appending. Disposing closes it. */
+/**
+ * A ledger that is open for appending. Disposing closes it.
+ *
+ * @example One step
+ * ```ts
+ * import { qzo, roundCoefficient, tensorId } from "@qzo/qzo/optim";
+ * import { LedgerFile, openLedger } from "@qzo/qzo/train";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const folder = await Deno.makeTempDir();
+ * const shape = { count: 4, form: "absolute", span: 1, rows: 1, columns: 4 } as const;
+ * const trainables = [{ name: "gain", id: tensorId("gain"), ...shape }];
+ * const model = { fingerprint: `2:${"0".repeat(64)}` };
+ * {
+ *   const subject = { model, optimiser: qzo(), offsets: { trainables } };
+ *   using ledger = await LedgerFile.create(`${folder}/run.ledger`, subject);
+ *   await ledger.append([{ coefficients: [roundCoefficient(1e-3)], state: [] }]);
+ * }
+ * assertEquals((await openLedger(`${folder}/run.ledger`)).records.length, 1);
+ * await Deno.remove(folder, { recursive: true });
+ * ```
+ */
 export class LedgerFile implements Disposable {
   /** Path of the file. */
   readonly path: string;

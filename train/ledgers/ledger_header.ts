@@ -96,6 +96,6 @@ export function ledgerHeader(
 export function assertReplayable({ name, estimator }: Optimiser): void {
   if (!estimator.exact) return;
   throw new TypeError(
-    `Cannot write steps of ${name} into a ledger: no seed says what its gradients were, so none can be replayed; give a \`stateFile\` in place of \`ledger\`, or keep the offsets yourself, such as by exportTuned`,
+    `Cannot write steps of ${name} to a ledger: exact gradients cannot be replayed from seeds; give a \`stateFile\` instead of \`ledger\`, or save the offsets yourself, for example with exportTuned`,
   );
 }

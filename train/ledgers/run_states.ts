@@ -31,6 +31,6 @@ export async function openStates(
 export function assertStateThere({ last }: RunStates, made: number): void {
   if (last.isThere || made === 0) return;
   throw new Deno.errors.NotFound(
-    `Cannot resume: there is no "${last.path}", and the metrics beside it tell of ${made} steps. Bring it back from a copy, or start anew in another folder`,
+    `Cannot resume: "${last.path}" is missing, but the metrics next to it record ${made} steps. Restore it from a backup, or start a new run in another folder`,
   );
 }

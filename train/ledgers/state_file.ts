@@ -224,7 +224,9 @@ async function readStanding(path: string, head: LedgerHead): Promise<Standing | 
     );
   }
   if (said("ledger") !== word(head.crc) || said("model") !== head.header.model) {
-    throw refuse("it belongs to another ledger. Bring both files of a run back from one copy");
+    throw refuse(
+      "it belongs to another ledger. Restore both files of the run from the same backup",
+    );
   }
   const step = Number(said("step"));
   const chain = chainOf(said("chain"));
@@ -256,7 +258,7 @@ async function checkSum(
   throw new RangeError(
     `Cannot use the training state "${source.name}": its checksum is ${word(sum)}, it says ${
       metadata.get("checksum")
-    }: it is damaged. Bring it back from a copy`,
+    }: it is damaged. Restore it from a backup`,
   );
 }
 

@@ -107,7 +107,7 @@ export async function slopesOf(
       form,
     });
     using offsets = new OffsetSet(some, model.gpu.maxBinding).allocate(model.gpu);
-    const what = "how steep the loss is along tensors";
+    const what = "how sensitive the loss is to each tensor";
     squares.push(...await squaredSlopes(model, probe, offsets, [batch], { what, seed, signal }));
     onProgress?.(squares.length, trainables.length);
   }

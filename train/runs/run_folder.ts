@@ -36,7 +36,18 @@ export interface RunFolder {
   readonly lock: string;
 }
 
-/** The layout of a run's folder. */
+/**
+ * The layout of a run's folder.
+ *
+ * @example The ledger and the metrics
+ * ```ts
+ * import { runFolder } from "@qzo/qzo/train";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { ledger, metrics } = runFolder("runs/a");
+ * assertEquals([ledger, metrics], ["runs/a/run.ledger", "runs/a/metrics.jsonl"]);
+ * ```
+ */
 export function runFolder(path: string): RunFolder {
   const ledger = join(path, "run.ledger");
   const states = statePaths(ledger);

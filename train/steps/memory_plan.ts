@@ -66,6 +66,20 @@ export interface MemoryPlan extends MemoryByPart {
 /**
  * The bytes that training `source` takes on a device. They equal a run's own accounting, except for readbacks. The best state of a run takes no
  * device memory, because it is replayed from the ledger or kept in the host's memory.
+ *
+ * @example The bundled model, without a device
+ * ```ts
+ * import { openModelSource } from "@qzo/qzo/models";
+ * import { qzoPlus } from "@qzo/qzo/optim";
+ * import { planMemory } from "@qzo/qzo/train";
+ * import { assert } from "@std/assert";
+ *
+ * using source = await openModelSource("demo/model.gguf");
+ * const shape = { rows: 256, lossRows: 16, candidates: 16, examples: 8 };
+ * const selection = { kinds: ["norms"] } as const;
+ * const { weights, total } = planMemory(source, { optimiser: qzoPlus(), selection, shape });
+ * assert(weights > 0 && total > weights);
+ * ```
  */
 export function planMemory(
   source: Pick<ModelSource, "config" | "tensors">,

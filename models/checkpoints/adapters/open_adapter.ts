@@ -1,5 +1,5 @@
 /**
- * An adapter of a file, whoever wrote it, for a model.
+ * Opens an adapter file of any supported kind for a model.
  *
  * @module
  */
@@ -17,18 +17,17 @@ import { isPeftPrompt, openPeftPrompt } from "./peft_prompt.ts";
 
 export type { OpenedAdapter } from "./open_peft.ts";
 
-/** Whether a path names an adapter that stands beside a model, not a file of tuned scales that is laid over it. */
+/** Whether a path names an adapter to use with a model, rather than a file of tuned scales to apply to it. */
 export function isBesideModel(path: string): boolean {
   return targetKind(path) !== "safetensors";
 }
 
 /**
- * Opens an adapter for a model: a folder of PEFT with LoRA, a prefix or a prompt, one of mlx-lm with LoRA, or a GGUF file
- * of llama.cpp.
+ * Opens an adapter for a model: a PEFT folder with LoRA, IA3, a prefix or a prompt, an mlx-lm folder with LoRA, or a GGUF file of llama.cpp.
  *
- * @param path The folder, or the file that ends in `.gguf`
- * @param model What it is to stand beside
- * @throws {SyntaxError | RangeError} When it is damaged, holds what is not computed here, or does not fit the model
+ * @param path The folder, or a file that ends in `.gguf`.
+ * @param model The model to use it with.
+ * @throws {SyntaxError | RangeError} when it is damaged, contains something that is not supported, or does not fit the model.
  *
  * @example Written, and opened again
  * ```ts
@@ -57,7 +56,7 @@ export async function openAdapter(
   return opened;
 }
 
-/** An adapter of a folder, by what its settings say it is. */
+/** Opens a folder according to its settings. */
 async function openFolder(
   folder: string,
   { config }: { readonly config: ModelConfig },
@@ -72,7 +71,7 @@ async function openFolder(
   return await openPeft(folder, { config });
 }
 
-/** What a user should know of an adapter beside a base; undefined where it was made with this one, or does not say. */
+/** A note about an adapter that was trained with a different base model. Undefined if it was trained with this one, or does not say. */
 export function otherBaseNote(
   { base, baseName }: Pick<OpenedAdapter, "base" | "baseName">,
   { path, model }: {

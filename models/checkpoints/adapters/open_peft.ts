@@ -1,5 +1,5 @@
 /**
- * An adapter in a folder as PEFT writes it, of tensors beside modules: `adapter_config.json` and `adapter_model.safetensors`.
+ * Reads an adapter folder written by PEFT, with tensors next to modules: `adapter_config.json` and `adapter_model.safetensors`.
  *
  * @module
  */
@@ -28,28 +28,32 @@ import {
   whyNotReplaced,
 } from "./replaced_tensors.ts";
 
-/** Settings of an adapter in a folder. */
+/** Name of the file with the settings. */
 export const PEFT_CONFIG = "adapter_config.json";
-/** Its tensors. */
+/** Name of the file with the tensors. */
 export const PEFT_WEIGHTS = "adapter_model.safetensors";
-/** Key of the file's metadata under which this library says which base it was trained on. */
+/** Key of the file's metadata in which this library stores the base model's fingerprint. */
 export const BASE_KEY = "qzo.base";
 
-/** An adapter of a file, and what the file says of its base. */
+/** An adapter from a file, with what the file says about its base model. */
 export interface OpenedAdapter {
-  /** What stands beside the base. */
+  /** The adapter. */
   readonly adapter: Adapter;
-  /** The fingerprint of the base that it was made with, if it says so. */
+  /** Fingerprint of the base model it was trained with, if the file contains it. */
   readonly base?: string | undefined;
-  /** What the base is called, if it says so. */
+  /** Name of the base model, if the file contains it. */
   readonly baseName?: string | undefined;
-  /** What of the file was left out, a sentence each. Default: nothing. */
+  /** What was ignored in the file, one sentence each. Default: nothing. */
   readonly notes?: readonly string[];
 }
 
 type Floats = Float32Array<ArrayBuffer>;
 
-/** The numbers of a tensor. @throws {RangeError} For one that is not finite, or of a type that adapters do not have */
+/**
+ * The numbers of a tensor.
+ *
+ * @throws {RangeError} for a value that is not finite, or a type that is not supported in adapters.
+ */
 export async function floatsOf(
   source: FileSource,
   name: string,
@@ -101,7 +105,11 @@ export function tensorsOf(
   return { left, take };
 }
 
-/** The scheme whose adapters PEFT calls that. @throws {RangeError} For none, naming those that are read */
+/**
+ * The scheme with this PEFT type.
+ *
+ * @throws {RangeError} for an unknown type, listing the supported ones.
+ */
 function schemeOfType(type: unknown, what: string): AdapterSchemeName {
   const found = adapterSchemeNames.find((name) => adapterScheme(name).peft?.type === type);
   if (found !== undefined && typeof type === "string") return found;
@@ -114,12 +122,12 @@ function schemeOfType(type: unknown, what: string): AdapterSchemeName {
 }
 
 /**
- * Reads an adapter of PEFT that consists of tensors beside modules, such as LoRA, for a model. They become f32; rows that are those of a matrix are brought
- * into the order that the model has them in.
+ * Reads a PEFT adapter with tensors next to modules, such as LoRA, for a model. Tensors are converted to f32, and rows that correspond to those
+ * of a matrix are put into the order that the model uses.
  *
- * @throws {SyntaxError} When a file is damaged
- * @throws {RangeError} For an adapter of another kind, for settings that are not computed here (DoRA, starts that alter the base) by name, and for tensors
- * that do not fit the model
+ * @throws {SyntaxError} when a file is damaged.
+ * @throws {RangeError} for an adapter of another kind, for settings that are not supported (DoRA, initialisations that change the base model),
+ * and for tensors that do not fit the model. The message names the setting or tensor.
  */
 export async function openPeft(
   folder: string,

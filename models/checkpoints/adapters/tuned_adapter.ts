@@ -1,5 +1,5 @@
 /**
- * An adapter with what training added, as it is written.
+ * An adapter with its trained offsets, ready to be written.
  *
  * @module
  */
@@ -8,21 +8,21 @@ import { adapterValues, fitAdapter } from "../../adapters/adapted.ts";
 import type { Adapter } from "../../adapters/scheme.ts";
 import type { ModelConfig } from "../../model_config.ts";
 
-/** What is written of an adapter. */
+/** The parts of an adapter to write. */
 export interface AdapterToWrite {
-  /** Beside which model. */
+  /** Configuration of the base model. */
   readonly config: ModelConfig;
-  /** Before training. */
+  /** The adapter before training. */
   readonly adapter: Adapter;
-  /** What training added, by tensor. Default: nothing. */
+  /** Trained offsets, by tensor. Default: none. */
   readonly offsets?: ReadonlyMap<string, Float32Array>;
-  /** What the base is called. */
+  /** Name of the base model. */
   readonly baseName: string;
-  /** The base's fingerprint. */
+  /** Fingerprint of the base model. */
   readonly base: string;
 }
 
-/** The values of an adapter's tensors with what training added, as branches see them. */
+/** The values of an adapter's tensors with trained offsets applied, as branches see them. */
 export function tunedAdapter(
   { config, adapter, offsets }: Pick<AdapterToWrite, "config" | "adapter" | "offsets">,
 ): Map<string, Float32Array<ArrayBuffer>> {

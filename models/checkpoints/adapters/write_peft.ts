@@ -1,5 +1,5 @@
 /**
- * An adapter as a folder that PEFT reads.
+ * Writes an adapter as a folder that PEFT reads.
  *
  * @module
  */
@@ -18,10 +18,10 @@ import { PEFT_PREFIX, replacedInPeft } from "./replaced_tensors.ts";
 import { type AdapterToWrite, tunedAdapter } from "./tuned_adapter.ts";
 
 /**
- * Writes an adapter, with what training added, as a folder that PEFT and this library read. Tensors are F32; the fingerprint of the base
- * is in the metadata of the safetensors file.
+ * Writes an adapter, with trained offsets applied, as a folder that PEFT and this library read. Tensors are F32. The base model's fingerprint is
+ * stored in the metadata of the safetensors file.
  *
- * @throws {RangeError} For an adapter of a scheme that PEFT's folders have no form for
+ * @throws {RangeError} for an adapter of a scheme that PEFT's folders cannot express.
  */
 export async function writePeft(path: string, written: AdapterToWrite): Promise<void> {
   const { config, adapter, base, baseName } = written;

@@ -43,7 +43,7 @@ export function quantizedSource(source: ModelSource, options: QuantizedSourceOpt
   return quantizedNearest(source, options);
 }
 
-/** The options of {@linkcode quantizedSource} that there are. */
+/** The known options of {@linkcode quantizedSource}. */
 export const quantizedSourceRules: OptionRules<QuantizedSourceOptions> = {
   format: "any",
   embedding: "any",

@@ -79,7 +79,7 @@ Deno.test("foAdam from the command line: killed and resumed it is as unbroken; i
     assertStringIncludes(replayed.err, "gradients were exact");
     const refused = await qzo(["evaluate", whole, "--step", "5"]);
     assertEquals(refused.code, 1);
-    assertStringIncludes(refused.err, "states are kept of steps 0");
+    assertStringIncludes(refused.err, "offsets were saved only for steps 0");
 
     const loss = ({ out }: { out: string }): number => JSON.parse(out).loss;
     const looks = (await metricsOf(whole)) as { type: string; step: number; loss: number }[];
