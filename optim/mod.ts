@@ -40,7 +40,7 @@ export {
   type PlanParts,
 } from "./directions/direction_plan.ts";
 export { elementOps, elementOpsWgsl } from "./algebra/element_ops.ts";
-export type { BranchSpec, Estimator, Radius } from "./estimators/estimator.ts";
+export type { BranchSpec, Estimator, NoiseBatches, Radius } from "./estimators/estimator.ts";
 export {
   type HostStep,
   Session,
