@@ -45,12 +45,16 @@ const STEPS = 10_000;
 const BATCH = 1;
 const HELD_OUT = 300;
 
-/** What is set of each; the rates of the first two fall in a line to 0, as that of the last does by itself. */
+const FULL_RATE = "qzoPlus at 0.5";
+
+/** What is set of each run; the rates of the first two fall in a line to 0, as those of the others do by themselves. */
 const OPTIMISERS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   qzo: { learning_rate: 3e-6, schedule: { kind: "linear", warmup: 100 } },
   qzoNormalised: { learning_rate: 4e-3, schedule: { kind: "linear", warmup: 100 } },
-  // Two branches, the fewest that it takes, in place of eight: 90,000 forwards would be too many.
-  qzoPlus: { queries: 2 },
+  // Two branches, the fewest that it takes, in place of eight: 90,000 forwards would be too many. The rate is the default of 10,000 steps.
+  qzoPlus: { queries: 2, learning_rate: 0.079 },
+  // As it was before long runs had a lower rate.
+  [FULL_RATE]: { name: "qzoPlus", queries: 2, learning_rate: 0.5 },
 };
 
 function configOf(name: string, steps: number, runs: string): TrainConfig {
@@ -63,7 +67,7 @@ function configOf(name: string, steps: number, runs: string): TrainConfig {
     optimiser: { name, ...OPTIMISERS[name] },
     steps,
     evaluate_every: 0,
-    output: join(runs, name),
+    output: join(runs, name.replaceAll(" ", "-")),
   }, `bench long, ${name}`);
 }
 
@@ -84,12 +88,16 @@ async function train(session: RunSession, examples: TaskExamples, config: TrainC
 }
 
 /** Looks at the states of a run that were not looked at yet. */
-async function look(session: RunSession, examples: TaskExamples, config: TrainConfig) {
+async function look(
+  session: RunSession,
+  examples: TaskExamples,
+  config: TrainConfig,
+  name: string,
+) {
   const { model, gpu } = session;
   const folder = runFolder(config.output);
   const ledger = await openLedger(folder.ledger);
   const perStep = optimiserOfConfig(config).evaluations;
-  const name = config.optimiser.name;
   const known = await readRows<LongRow>(ROWS);
   const events = await readMetrics(folder.metrics);
   const losses = events.filter((event) => event.type === "step");
@@ -142,7 +150,7 @@ export async function main(argv: string[]): Promise<void> {
     for (const name of names) {
       const config = configOf(name, steps, runs);
       if (!args.look) await train(session, examples, config);
-      if (steps === STEPS) await look(session, examples, config);
+      if (steps === STEPS) await look(session, examples, config, name);
     }
   }
   if (steps !== STEPS) return;

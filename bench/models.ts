@@ -289,6 +289,7 @@ export async function main(argv: string[]): Promise<void> {
     optimisers: Object.keys(OPTIMISERS),
     seeds: SEEDS,
     settings: { format: FORMAT, batch: BATCH, forwards: FORWARDS, heldOut: HELD_OUT, rates: RATES },
+    findings: [await Deno.readTextFile(results("models_findings.md"))],
   });
   await Deno.writeTextFile(results("models.md"), text);
   if (changes.length > 0) {

@@ -64,6 +64,7 @@ export {
   trainedGroup,
 } from "./group.ts";
 export { learningRateAt, learningRateOf } from "./learning_rate_of.ts";
+export { longRunShare } from "./long_run_share.ts";
 export {
   damageText,
   encodeRecord,

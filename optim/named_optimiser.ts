@@ -91,6 +91,11 @@ export interface NamedOptimiser<Own extends OptionTable = NoOptions> {
   };
   /** The default schedule of its learning rate, if the length of a run is known. If absent, the rate is constant. */
   readonly schedule?: "linear";
+  /**
+   * The number of steps up to which its default learning rate is used unchanged. In longer runs it is multiplied by {@linkcode longRunShare}. Absent if the
+   * default does not depend on the length of a run.
+   */
+  readonly fullRateSteps?: number;
   /** Epsilon and learning rate for training an adapter's tensors, which start near zero. */
   readonly adapter: AdapterDefaults;
 }
@@ -115,6 +120,8 @@ export interface NamedDeclaration<Own extends OptionTable> {
   readonly limits?: Readonly<Partial<Record<keyof NamedOptions, NumberRule>>>;
   /** The default schedule of its learning rate, if the length of a run is known. */
   readonly schedule?: "linear";
+  /** The number of steps up to which its default learning rate is used unchanged. */
+  readonly fullRateSteps?: number;
   /** Defaults for training an adapter. Default: ten times its own epsilon and a hundred times its own learning rate, as for MeZO. */
   readonly adapter?: AdapterDefaults;
   /** Its own options. Default: none. */
@@ -156,7 +163,8 @@ export type Composition =
 export function named<const Own extends OptionTable>(
   declaration: NamedDeclaration<Own>,
 ): NamedOptimiser<Own> {
-  const { name, summary, source, schedule, defaults, limits = {}, make } = declaration;
+  const { name, summary, source, schedule, fullRateSteps, defaults, limits = {}, make } =
+    declaration;
   const shared = changed(NamedOptions, defaults, limits) as NamedOptimiser<Own>["shared"];
   const options = changed(declaration.options ?? {}, defaults, limits) as Own;
   const rules: OptionTable = { ...shared, ...options };
@@ -178,6 +186,7 @@ export function named<const Own extends OptionTable>(
     ...{ summary, options, shared, adapter },
     ...(source === undefined ? {} : { source }),
     ...(schedule === undefined ? {} : { schedule }),
+    ...(fullRateSteps === undefined ? {} : { fullRateSteps }),
   });
 }
 

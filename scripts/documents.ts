@@ -82,7 +82,11 @@ export const BLOCKS: Readonly<Record<string, () => string>> = {
         `### ${it.name}`,
         `Shared options: ${sharedDefaults(it)}.${
           it.schedule
-            ? " Over a run whose length is known the learning rate falls to 0 by the end."
+            ? " If the length of the run is known, the learning rate falls to 0 by the end."
+            : ""
+        }${
+          it.fullRateSteps
+            ? ` In a run of N steps, more than ${it.fullRateSteps}, the default learning rate is multiplied by the square root of ${it.fullRateSteps} / N.`
             : ""
         }`,
         ...Object.keys(it.options).length === 0 ? [] : [optionRows(it.options)],

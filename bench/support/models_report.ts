@@ -54,6 +54,8 @@ export interface ModelsPlan {
     readonly heldOut: number;
     readonly rates: Readonly<Record<string, readonly number[]>>;
   };
+  /** Paragraphs below the table. */
+  readonly findings?: readonly string[];
 }
 
 const percent = (share: number): string => (100 * share).toFixed(1);
@@ -77,7 +79,7 @@ function rateOf(rows: readonly TrainedRow[]): string {
 /** The table, and what the picture shows. */
 export function modelsReport(
   rows: readonly ModelsRow[],
-  { models, tasks, optimisers, seeds, settings }: ModelsPlan,
+  { models, tasks, optimisers, seeds, settings, findings = [] }: ModelsPlan,
 ): { readonly text: string; readonly changes: ChangePanel[] } {
   const lines: string[] = [];
   const changes: ChangePanel[] = [];
@@ -131,7 +133,7 @@ export function modelsReport(
     "same estimate without clipping and without keeping the sign of scales, uses the same rate. Both have a warm-up of 5 steps and then fall linearly to 0. `qzoPlus` uses its default settings.",
     `Seeds ${
       seeds.join(", ")
-    } are reported, by seed and with their mean. Where a cell has fewer values, the other runs were not made, because the machine was shared and time ran out.`,
+    } are reported, by seed and with their mean; where a cell has fewer values, the other runs were not made.`,
     "",
     ...machines,
     "",
@@ -141,6 +143,7 @@ export function modelsReport(
     "|---|---|---|---|---|---|---|",
     ...lines,
     "",
+    ...findings,
   ].join("\n");
   return { text, changes };
 }

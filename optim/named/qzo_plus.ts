@@ -5,12 +5,16 @@
  */
 import type { OptionsOf } from "../declared_option.ts";
 import { oneSided } from "../estimators/one_sided.ts";
+import { longRunShare } from "../long_run_share.ts";
 import { named, type NamedOptimiser, type NamedOptions } from "../named_optimiser.ts";
 import { centreByRunningMean } from "../transformations/centre_by_running_mean.ts";
 import { limitToRms } from "../transformations/limit_to_rms.ts";
 import { scaleByCurvature } from "../transformations/scale_by_curvature.ts";
 import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
 import { linear } from "../transformations/schedule.ts";
+
+/** Longer runs have a lower rate, see {@linkcode longRunShare}. */
+const FULL_RATE_STEPS = 250;
 
 /** Options of {@linkcode qzoPlus} besides {@linkcode NamedOptions}. */
 export const QzoPlusOptions = {
@@ -41,7 +45,8 @@ export type QzoPlusOptions = NamedOptions & OptionsOf<typeof QzoPlusOptions>;
 
 /**
  * QZO+: relative offsets, one per row; 8 one-sided branches around a running baseline, and one unperturbed branch; steps scaled by the measured
- * curvature. Epsilon 0.04, learning rate 0.5, falling to 0 over `steps`, because with a constant rate the result depends on the last batches.
+ * curvature. Epsilon 0.04, learning rate 0.5, falling to 0 over `steps`, because with a constant rate the result depends on the last batches. In
+ * runs of more than 250 steps the default rate is lower, see {@linkcode longRunShare}.
  *
  * Differences from {@linkcode qzo}, with reasons:
  * - One offset per row instead of per block: with fewer offsets, a step finds its way sooner.
@@ -85,11 +90,17 @@ export const qzoPlus: NamedOptimiser<typeof QzoPlusOptions> = named({
   adapter: { epsilon: 0.03, learningRate: 0.5 },
   limits: { queries: { min: 2, max: 1023 } },
   schedule: "linear",
+  fullRateSteps: FULL_RATE_STEPS,
   options: QzoPlusOptions,
-  make: ({ epsilon, queries, learningRate: rate, form, gainPower: power, largest, steps }) => {
+  make: (
+    { epsilon, queries, learningRate: rate, form, gainPower: power, largest, steps },
+    { learningRate: given },
+  ) => {
     const learningRate = steps === undefined || typeof rate !== "number"
       ? rate
-      : linear(rate, { total: steps });
+      : linear(given === undefined ? longRunShare(FULL_RATE_STEPS, steps) * rate : rate, {
+        total: steps,
+      });
     const rules = [
       centreByRunningMean({ queries }),
       scaleByCurvature({ epsilon, queries, largest: largest ?? 4 * epsilon }),

@@ -13,6 +13,7 @@ import {
   cosine,
   learningRateOf,
   linear,
+  longRunShare,
   namedOptimisers,
   type Optimiser,
   rejectSpikes,
@@ -65,7 +66,11 @@ export function optimiserOfConfig(configured: ConfiguredOptimiser): Optimiser {
   const beside = kinds.filter((kind) => adapterSchemeNames.some((known) => known === kind));
   const alone = beside.length > 0 && beside.length === kinds.length;
   const { exact = false } = named().estimator;
-  const usualOf = (kind: TrainableKind) => adapterDefaults(configured.optimiser.name, kind);
+  const share = shareOf(configured);
+  const usualOf = (kind: TrainableKind) => {
+    const { learningRate, ...usual } = adapterDefaults(configured.optimiser.name, kind);
+    return { ...usual, learningRate: share * learningRate };
+  };
   const config = alone
     ? withAdapterDefaults(configured.optimiser, usualOf(beside[0]))
     : configured.optimiser;
@@ -92,7 +97,9 @@ export function optimiserOfConfig(configured: ConfiguredOptimiser): Optimiser {
       `Cannot use optimiser.${key}: ${period} with steps: ${steps}: a move takes that many steps, so nothing would be trained`,
     );
   }
-  const made = make(scheduleOf(config, { steps, period }, () => learningRateOf(usual)));
+  const rate = learningRateOf(usual);
+  const peak = rate === undefined ? undefined : share * rate;
+  const made = make(scheduleOf(config, { steps, period }, peak));
   if (exact) assertExact(config);
   const looked = config.tangents ? withTangents(made) : made;
   if (looked.estimator.tangents && epsilon !== undefined) {
@@ -204,16 +211,29 @@ function foreign(key: string, value: unknown, name: string): RangeError {
   return new RangeError(`Cannot use optimiser.${key}: ${value}: ${name} has no such argument`);
 }
 
+/** What default learning rates are multiplied by for the length of the run; 1 for a schedule that does not fall, and where a rate was chosen. */
+function shareOf({ steps, optimiser }: ConfiguredOptimiser): number {
+  const { name, learningRate, schedule, accumulate = 1, batchPerDirection = 1 } = optimiser;
+  const { fullRateSteps } = namedOptimisers[name];
+  if (fullRateSteps === undefined || learningRate !== undefined || schedule.kind === "constant") {
+    return 1;
+  }
+  return longRunShare(
+    fullRateSteps,
+    Math.max(1, Math.floor(steps / (accumulate * batchPerDirection))),
+  );
+}
+
 function scheduleOf(
   { learningRate, schedule: { kind, warmup, end } }: ConfiguredOptimiser["optimiser"],
   { steps, period }: { readonly steps: number; readonly period: number },
-  usual: () => number | undefined,
+  usual: number | undefined,
 ): Schedule | undefined {
   if (kind === "constant" && end !== 0) {
     throw new RangeError(`Cannot use optimiser.schedule.end: ${end}: a constant schedule has none`);
   }
   if (learningRate === undefined && kind === "constant" && warmup === 0) return undefined;
-  const peak = learningRate ?? usual();
+  const peak = learningRate ?? usual;
   if (peak === undefined) {
     throw new RangeError(
       `Cannot use optimiser.schedule: ${kind} with a warm-up of ${warmup} needs optimiser.learning_rate`,

@@ -12,6 +12,7 @@ import {
   clipByQuantile,
   directionSeed,
   fzoo,
+  learningRateAt,
   learningRateOf,
   linear,
   lozo,
@@ -87,6 +88,40 @@ Deno.test("config optimiser: one without a schedule has its own, which is the li
     optimiserOfConfig(compared.job(job).config).describe(),
     qzoPlus({ steps: 10 }).describe(),
   );
+});
+
+Deno.test("config optimiser: the default rate of a long run is lower, of scales and of adapters, and a chosen one is used as it is", () => {
+  const of = (steps: number, rest: string, scheme = "full"): Optimiser =>
+    optimiserOfConfig(
+      parseTrainConfig(
+        `model: a.gguf\nsteps: ${steps}\nscheme: ${scheme}\noptimiser: {name: qzoPlus${rest}}`,
+        "o.yaml",
+      ),
+    );
+  const rateOf = (...given: Parameters<typeof of>) => learningRateAt(of(...given))!(0);
+  for (const scheme of ["full", "lora"]) {
+    assertEquals(rateOf(250, "", scheme), 0.5);
+    assertEquals(rateOf(1000, "", scheme), 0.25);
+    assertEquals(rateOf(4000, ", schedule: {kind: cosine}", scheme), 0.125);
+    assertEquals(rateOf(4000, ", schedule: {kind: constant}", scheme), 0.5);
+    assertEquals(rateOf(4000, ", learning_rate: 0.5", scheme), 0.5);
+  }
+  assertEquals(rateOf(4000, ", accumulate: 4"), 0.25);
+  assertEquals(of(1000, "").describe(), qzoPlus({ steps: 1000 }).describe());
+  // Of the others the default rate does not depend on the length of a run.
+  for (const name of optimiserNames.filter((one) => one !== "qzoPlus")) {
+    const made = optimiserOfConfig(
+      parseTrainConfig(
+        `model: a.gguf\nsteps: 100000\noptimiser: {name: ${name}, schedule: {kind: linear}}`,
+        "o.yaml",
+      ),
+    );
+    assertEquals(
+      learningRateAt(made)?.(0),
+      namedOptimisers[name].shared.learningRate.default,
+      name,
+    );
+  }
 });
 
 Deno.test("config optimiser: the bound of runs from before 2026-12 can be asked for", () => {
