@@ -1,5 +1,5 @@
 /**
- * The learning rate of an optimiser: the constant one it was made with, and that of any step.
+ * The learning rate of an optimiser: its constant rate, or that of any step.
  *
  * @module
  */
@@ -8,8 +8,8 @@ import type { Optimiser } from "./optimiser.ts";
 import { scaling, schedule } from "./transformations/peak_learning_rate.ts";
 
 /**
- * The constant learning rate of `optimiser`, wherever it is applied: a named optimiser made without one has its default. Undefined
- * where there is none, or one that changes.
+ * The constant learning rate of `optimiser`, wherever it is applied. A named optimiser created without one has its default. Undefined if there
+ * is none, or if it changes.
  *
  * @example The default of QZO
  * ```ts
@@ -38,8 +38,8 @@ function valueOf(schedule: JsonValue | undefined): number | undefined {
 }
 
 /**
- * The learning rate at each step of a run, counted from 0, as the optimiser uses it, wherever it is applied. Undefined where there is none, or one by
- * a schedule of the caller's own within rules that do not say what they are made of.
+ * The learning rate in a step of a run, from 0, as the optimiser uses it, wherever it is applied. Undefined if there is none, or if it follows a
+ * custom schedule within rules that do not list their parts.
  *
  * @example Half of the peak at half time; two steps a move
  * ```ts

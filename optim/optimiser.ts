@@ -1,5 +1,5 @@
 /**
- * An optimiser as a value: how to look, what to do with what was seen, and how offsets act on what they tune.
+ * An optimiser as a value: which points it evaluates, what it computes from their losses, and how offsets act on what they tune.
  *
  * @module
  */
@@ -41,80 +41,81 @@ import type { Transformation } from "./transformations/transformation.ts";
 import { describeUpdateRule, type UpdateRule } from "./updates/update_rule.ts";
 
 /**
- * A zeroth-order optimiser. A step, whoever executes it:
+ * An optimiser. A step, whatever executes it:
  *
- * 1. Evaluate the loss on every branch of the estimator.
- * 2. Derivatives, then transformation: one value per direction (see {@linkcode scalarProgram}).
- * 3. `coefficient_q = roundCoefficient(-value_q / directions)`; then `w += coefficient_q * z_q` for q = 0, 1, ..., over the
- *    step's own directions, those of earlier steps that the transformation remembers, and the offset itself where it decays.
- *    With an update rule the sum of these is not added: its negative is the gradient that the rule moves each offset by.
- *    With an accept rule the loss is evaluated at multiples of the step first, and one of them is made.
- * 4. Projection of `w`.
+ * 1. Evaluate the loss on every branch of the estimator. 2. Compute derivatives, then transform them: one value per direction (see {@linkcode
+ * scalarProgram}). 3. `coefficient_q = roundCoefficient(-value_q / directions)`; then `w += coefficient_q * z_q` for q = 0, 1, ..., over the
+ * step's own directions, those of earlier steps that the transformation remembers, and the offset itself if it decays. With an update rule, the
+ * sum is not added; its negative is the gradient by which the rule moves each offset. With an accept rule, the loss is first evaluated at
+ * multiples of the step, and one of them is made. 4. Project `w`.
  */
 export interface Optimiser {
-  /** What people call it. */
+  /** Name for people. */
   readonly name: string;
-  /** Which branches to evaluate and what to make of their losses. */
+  /** Which branches are evaluated, and how derivatives follow from their losses. */
   readonly estimator: Estimator;
   /** All scalar rules, chained. */
   readonly transformation: Transformation;
-  /** The distribution of z, of the elements that its structure leaves. */
+  /** The distribution of z, for the elements that its structure keeps. */
   readonly distribution: Distribution;
   /** The law of z: its distribution and its structure. */
   readonly law: Law;
-  /** How an offset changes its base. */
+  /** How an offset is applied to its base. */
   readonly form: OffsetForm;
-  /** What offsets may not do. */
+  /** Restriction on offsets. */
   readonly projection: Projection;
-  /** Columns that share an offset, where a selection does not say; absent: a quantisation block's. Parts without blocks have their own. */
+  /**
+   * Number of columns that share an offset, unless a selection says otherwise. Absent: one offset per quantisation block. Parts without blocks
+   * have their own spans.
+   */
   readonly span?: OffsetSpan;
-  /** How directions follow from steps: held and remembered as the transformation wants it, with a structure or not; and what is prepared. */
+  /** How directions follow from steps: how long they are held and remembered, their structure, and preparations. */
   readonly plan: DirectionPlan;
-  /** What becomes of each offset's gradient; absent where offsets move by the coefficients alone. */
+  /** Update rule. Absent if offsets move by the coefficients alone. */
   readonly update?: UpdateRule;
-  /** Which multiple of a step is made, by losses at each; absent where it is always made as it is. */
+  /** Which multiple of a step is made, based on the loss at each. Absent if the step is always made unchanged. */
   readonly accept?: AcceptRule;
-  /** Parts of what is trained with a form, an epsilon and a learning rate of their own; absent where all is alike. */
+  /** Parts of what is trained with their own form, epsilon and learning rate. Absent if all parts have the same. */
   readonly groups?: readonly Group[];
-  /** Losses of a step: one a branch, and one a candidate of the accept rule. */
+  /** Number of losses per step: one per branch, and one per candidate of the accept rule. */
   readonly evaluations: number;
-  /** Coefficients of a step: directions times the steps remembered, and one more where offsets decay. */
+  /** Number of coefficients per step: directions times the steps remembered, and one more if offsets decay. */
   readonly moves: number;
-  /** Everything above as JSON, for a ledger's header. */
+  /** All of the above as JSON, for a ledger's header. */
   describe(): JsonValue;
 }
 
 /**
- * Arguments of {@linkcode optimiser}. Of the structures of directions (`mask`, `blocks`, `lowRank`) there may be one, of what is prepared
- * (`magnitude`, `gains`) all.
+ * Arguments of {@linkcode optimiser}. At most one structure of directions (`mask`, `blocks`, `lowRank`) can be given, but all preparations
+ * (`magnitude`, `gains`).
  */
 export interface OptimiserOptions extends PlanPartOptions {
-  /** What people call it. */
+  /** Name for people. */
   readonly name: string;
-  /** Which branches to evaluate and what to make of their losses. */
+  /** Which branches are evaluated, and how derivatives follow from their losses. */
   readonly estimator: Estimator;
-  /** The scalar rules, in order; none by default. */
+  /** Scalar rules, in order. Default: none. */
   readonly transformations?: readonly Transformation[];
-  /** What becomes of each offset's gradient; by default offsets move by the coefficients alone. */
+  /** Update rule. Default: offsets move by the coefficients alone. */
   readonly update?: UpdateRule | undefined;
-  /** Which multiple of a step is made; by default it is made as it is. For one direction, without blocks and update rule. */
+  /** Which multiple of a step is made. Default: the step is made unchanged. Only for one direction, without blocks and without an update rule. */
   readonly accept?: AcceptRule | undefined;
-  /** The law of z; `"normal"` by default. */
+  /** Distribution of z. Default `"normal"`. */
   readonly distribution?: Distribution;
-  /** How an offset changes its base; `"absolute"` by default. */
+  /** How an offset is applied to its base. Default `"absolute"`. */
   readonly form?: OffsetForm;
-  /** What offsets may not do; `"none"` by default. */
+  /** Restriction on offsets. Default `"none"`. */
   readonly projection?: Projection;
-  /** Columns that share an offset, where a selection does not say; `"block"` by default, `"row"` for relative offsets alone. */
+  /** Number of columns that share an offset, unless a selection says otherwise. Default `"block"`; `"row"` requires relative offsets. */
   readonly span?: OffsetSpan;
   /**
-   * Form, epsilon and learning rate of parts of what is trained, by their names: the kinds of a selection, or what a {@linkcode SessionTensor} says.
-   * Not with an accept rule, gains, or weight decay from seeds. None by default.
+   * Form, epsilon and learning rate of parts of what is trained, by name: the kinds of a selection, or the group of a {@linkcode SessionTensor}.
+   * Cannot be combined with an accept rule, gains, or weight decay from seeds. Default: none.
    */
   readonly groups?: Readonly<Record<string, GroupOptions>> | readonly Group[] | undefined;
 }
 
-/** Refuses what plain JavaScript or a config file may pass. */
+/** Rejects values that plain JavaScript or a configuration file may pass. */
 function oneOf<Choice extends string>(
   what: string,
   value: Choice,
@@ -128,12 +129,12 @@ function oneOf<Choice extends string>(
   );
 }
 
-/** Parts of plans: what completes them looks at them. */
+/** Rules for the parts of plans, which check themselves. */
 const partRules = Object.fromEntries(planParts.map((part) => [part, "any"])) as {
   readonly [Part in PlanPart]: "any";
 };
 
-/** What there is to compose; each part looks at its own. */
+/** Rules for the options; each part checks itself. */
 const optimiserRules: OptionRules<OptimiserOptions> = {
   ...partRules,
   name: "any",
@@ -148,7 +149,7 @@ const optimiserRules: OptionRules<OptimiserOptions> = {
   groups: "any",
 };
 
-/** The groups of an optimiser, from what it is composed of. */
+/** Creates the groups of an optimiser from its composition. */
 function groupsOf(
   { name, estimator, update, accept, gains, groups = {} }: OptimiserOptions,
   transformation: Transformation,
@@ -180,7 +181,7 @@ function groupsOf(
   return makeGroups(options, { epsilon, learningRate, power, ruled: update !== undefined });
 }
 
-/** Of an estimator, or of the one that it is laid around. */
+/** Epsilon of an estimator, or of the estimator inside it. */
 function epsilonOf(parameters: JsonValue | undefined): number | undefined {
   const { epsilon, of } = Object(parameters);
   return typeof epsilon === "number" ? epsilon : of && epsilonOf(of.parameters);
@@ -213,7 +214,7 @@ export function forwardsOf(
 }
 
 /**
- * Composes an optimiser from its parts.
+ * Composes an optimiser from its components.
  *
  * @example Sign descent along Rademacher directions
  * ```ts

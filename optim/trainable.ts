@@ -1,6 +1,6 @@
 /**
- * What is trained of a tensor: the one type that says so, from a selection to the ledger and to the kernels. What a part of the library needs
- * to know of it is picked from it.
+ * What is trained of a tensor: one type used from the selection to the ledger and the kernels. Each part of the library picks the properties
+ * that it needs.
  *
  * @module
  */
@@ -10,51 +10,54 @@ import type { OffsetForm } from "./offset.ts";
 /** Halves of a layer. */
 export type LayerPart = "attention" | "mlp";
 
-/** All halves, in the order of their numbers from 1. */
+/** Both halves, in the order of their numbers from 1. */
 export const layerParts: readonly LayerPart[] = ["attention", "mlp"];
 
 /** What is trained of one tensor, or of a part of it. */
 export interface Trainable {
-  /** The tensor's name, or that of its part (`partName` of the room quant). */
+  /** Name of the tensor, or of its part (`partName` in quant). */
   readonly name: string;
-  /** Its id in the noise, a u32: see {@linkcode tensorId}. */
+  /** Id in the noise generator, a u32; see {@linkcode tensorId}. */
   readonly id: number;
-  /** f32 offsets, padding rows included; a multiple of 4. */
+  /** Number of f32 offsets, including padding; a multiple of 4. */
   readonly count: number;
-  /** How an offset changes its base. */
+  /** How an offset is applied to its base. */
   readonly form: OffsetForm;
-  /** Columns that share an offset; 1 for dense tensors and codebooks. */
+  /** Number of columns that share an offset. 1 for dense tensors and codebooks. */
   readonly span: number;
-  /** Rows of the tensor; of column layouts classes of rows, of codebooks their entries. */
+  /** Rows of the tensor. For column layouts the number of row classes, for codebooks the number of entries. */
   readonly rows: number;
-  /** Columns of the tensor; of codebooks those of an entry. */
+  /** Columns of the tensor. For codebooks, those of an entry. */
   readonly columns: number;
-  /** What a mask leaves of it, in 65536ths, where tensors differ (see {@linkcode Mask}); what the seed says by default. */
+  /**
+   * Fraction of its elements that a mask keeps, in units of 1/65536, if tensors differ (see {@linkcode Mask}). Default: the fraction in the
+   * seed.
+   */
   readonly share?: number | undefined;
-  /** z of its offsets is multiplied by 2 to this power, -{@linkcode largestGain} to {@linkcode largestGain}, where tensors differ; 0 by default. */
+  /** z is multiplied by 2 to this power, from -{@linkcode largestGain} to {@linkcode largestGain}, if tensors differ. Default 0. */
   readonly gain?: number | undefined;
-  /** Its group, where it has an epsilon or a learning rate of its own; the optimiser's if absent. */
+  /** Its group, if it has its own epsilon or learning rate. If absent, those of the optimiser apply. */
   readonly group?: TrainedGroup | undefined;
   /** Whether its gradient is exact, where others move along noise; absent where all move alike. */
   readonly exact?: true | undefined;
-  /** Its layer, counted from 0; absent if it is in none. */
+  /** Index of its layer, from 0. Absent if it belongs to none. */
   readonly layer?: number | undefined;
-  /** The half of its layer that it is in; absent if it is in none. */
+  /** The half of the layer that it belongs to. Absent if it belongs to none. */
   readonly part?: LayerPart | undefined;
 }
 
-/** What is known of where a tensor belongs. */
+/** The position of a tensor in the model. */
 export type Placed = Pick<Trainable, "layer" | "part">;
 
-/** What noise needs to know of a tensor besides its id. */
+/** The properties of a tensor, besides its id, that determine its noise. */
 export interface NoisePlace extends Pick<Trainable, "share" | "gain"> {
-  /** Elements of a row of its matrix, for low-rank directions; all by default. */
+  /** Number of elements per row of its matrix, for low-rank directions. Default: all. */
   readonly width?: number | undefined;
 }
 
 /**
- * Elements of a row of the matrix that a tensor's offsets are: the offsets of a span, which are as many as its rows, rounded up to 4; where
- * every element has its own, its columns, rounded up alike.
+ * Number of elements per row of the matrix formed by a tensor's offsets. This is the number of offsets per span, the tensor's rows rounded up to
+ * a multiple of 4. If every element has its own offset, it is the number of columns, rounded up in the same way.
  *
  * @example Of scales, and of a dense tensor
  * ```ts
@@ -71,7 +74,7 @@ export function offsetWidth(
   return Math.ceil((span === 1 ? columns : rows) / 4) * 4;
 }
 
-/** What noise needs to know of what is trained. */
+/** The properties of a trainable that determine its noise. */
 export function noisePlace(trainable: Trainable): NoisePlace & Pick<Trainable, "id" | "group"> {
   const { id, share, gain, group } = trainable;
   return { id, width: offsetWidth(trainable), share, gain, ...(group ? { group } : {}) };

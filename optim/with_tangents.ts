@@ -1,5 +1,5 @@
 /**
- * The same optimiser with exact derivatives along its directions.
+ * Replaces the derivative estimates of an optimiser by exact directional derivatives.
  *
  * @module
  */
@@ -13,11 +13,10 @@ import { hostScalarCount, scalarProgram } from "./steps/scalar_program.ts";
 const ESTIMATES: readonly string[] = ["spsa", "oneSided"];
 
 /**
- * `base` with {@linkcode forwardGradient} in place of its estimate of derivatives by differences (`spsa`, `oneSided`); directions, rules
- * and form stay as they are.
+ * `base` with {@linkcode forwardGradient} in place of its finite differences (`spsa`, `oneSided`); directions, rules and form are unchanged.
  *
- * @throws {RangeError} When its estimator makes something else than such an estimate, or it has groups, which need an epsilon
- * @throws {TypeError} When one of its rules needs the losses along the directions, which tangents do not have
+ * @throws {RangeError} when its estimator is of another kind, or it has groups, which need an epsilon.
+ * @throws {TypeError} when one of its rules needs the losses along the directions, which tangents do not provide.
  *
  * @example Two directions, one evaluation
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * The training loop: queue a chunk of steps, wait once, drain its records, write the ledger, tell the caller, go on.
+ * The training loop: queue a chunk of steps, wait once, drain its records, write the ledger, yield events, repeat.
  *
  * @module
  */
@@ -31,63 +31,67 @@ import { type EvaluationEvent, stepEvent, type TrainingEvent } from "./steps/tra
 import { Patience } from "./steps/patience.ts";
 import { stepOrder } from "./steps/step_order.ts";
 
-/** What to train on what, and how long. */
+/** Options of a fine-tune. */
 export interface FinetuneOptions {
-  /** The base. */
+  /** The base model. */
   readonly model: Model;
-  /** How it moves. */
+  /** The optimiser. */
   readonly optimiser: Optimiser;
-  /** What is trained, allocated; zero for a new fine-tune, replayed for one that goes on. */
+  /** The offsets to train, allocated: zero for a new fine-tune, replayed to continue one. */
   readonly offsets: OffsetSet;
-  /** What losses mean. */
+  /** Language modelling or classification. */
   readonly objective: Objective;
   /** Training examples. */
   readonly train: readonly Example[];
   /**
-   * A training example as an epoch sees it, such as with masks of its own ({@linkcode maskedAnew} of `@qzo/qzo/tasks`). Default: the same in each.
+   * Returns a training example as it is in a given epoch, for example with its own masks ({@linkcode maskedAnew} of `@qzo/qzo/tasks`). Default:
+   * the same in every epoch.
    */
   readonly exampleIn?: ExampleIn | undefined;
-  /** Held out; evaluated at the start, every `evaluateEvery` steps and at the end. */
+  /** Held-out examples, evaluated at the start, every `evaluateEvery` steps and at the end. */
   readonly validation?: readonly Example[];
-  /** How the held-out examples are judged. Default: by the objective of the training. */
+  /** The objective by which held-out examples are judged. Default: the training objective. */
   readonly validationObjective?: Objective | undefined;
-  /** Examples of a step. Default 16. */
+  /** Examples per step. Default 16. */
   readonly batchSize?: number;
-  /** Steps of the whole fine-tune, those already in the ledger included. */
+  /** Total number of steps, including those already in the ledger. */
   readonly steps: number;
-  /** Seed of the noise and the order. Default 0. */
+  /** Seed of the noise and of the order of examples. Default 0. */
   readonly seed?: number;
-  /** Who is in the smaller batch of an epoch. Default `"random"`; runs from before 2026-12 go on with `"longest"`. */
+  /** Which examples are in the smaller batch of an epoch. Default `"random"`; runs from before 2026-12 continue with `"longest"`. */
   readonly leftOver?: LeftOver | undefined;
-  /** Steps between evaluations; 0 for none but at start and end. Default 0. */
+  /** Steps between evaluations. 0: only at the start and the end. Default 0. */
   readonly evaluateEvery?: number;
-  /** Evaluations without a lower held-out loss after which it stops. Default: it makes all its steps. */
+  /** Number of evaluations without a lower held-out loss after which training stops. Default: all steps are made. */
   readonly patience?: number | undefined;
-  /** Held-out losses of this fine-tune before it is gone on with, in order: patience counts on from them. */
+  /** Held-out losses of this fine-tune before it was interrupted, in order. Patience continues counting from them. */
   readonly lossesBefore?: readonly number[] | undefined;
-  /** Bytes of activations beyond which a step's branches are evaluated in several passes; no bit depends on it. Default 1 GiB. */
+  /** Bytes of activations above which a step's branches are evaluated in several passes. Results do not depend on it. Default 1 GiB. */
   readonly activationBytes?: number;
-  /** What exact gradients keep of the forward; no bit depends on it. Default: all where it fits `activationBytes`, else the input of each block. */
+  /**
+   * What exact gradients store from the forward pass. Results do not depend on it. Default: everything if it fits `activationBytes`, otherwise
+   * the input of each block.
+   */
   readonly checkpoints?: Checkpoints | undefined;
-  /** Where steps are written; those it holds are not made again. */
+  /** The ledger to append steps to. Steps that it already contains are not repeated. */
   readonly ledger?: LedgerFile;
   /**
-   * Where the state is kept of an optimiser that takes exact gradients, in place of a ledger: at every evaluation, every 20 seconds and at the end. Its
-   * steps are not made again: {@linkcode StateFile.restore} has brought `offsets` there.
+   * For an optimiser with exact gradients, the file that stores the state instead of a ledger: at every evaluation, every 20 seconds and at the
+   * end. Its steps are not repeated; {@linkcode StateFile.restore} must have restored `offsets` from it.
    */
   readonly stateFile?: StateFile | undefined;
-  /** The chain's state after the ledger's last step; needed when it holds steps. */
+  /** The chain's state after the ledger's last step. Required if the ledger contains steps. */
   readonly state?: readonly number[];
-  /** Stops after the chunk in flight, or within an evaluation; the ledger is then whole. */
+  /** Stops after the current chunk, or during an evaluation. The ledger is complete afterwards. */
   readonly signal?: AbortSignal;
   /**
-   * Whether `offsets` hold the best state at the end: a copy of it waits in the host's memory, none on the device. Default true; who replays a
-   * ledger for it needs none, and then `offsets` hold the last state.
+   * Whether `offsets` hold the best state at the end. A copy is kept in the host's memory, not on the device. Default true. If false, `offsets`
+   * hold the last state, and the best one can be replayed from a ledger.
    */
   readonly keepBest?: boolean;
-  /** Called as an evaluation begins and after each of its waits: steps made before it, examples done, examples in all. */
+  /** Called when an evaluation begins and after each of its waits, with the number of steps before it, examples done, and examples in total. */
   readonly onEvaluation?: ((step: number, done: number, total: number) => void) | undefined;
-  /** Called after each chunk with when the device was at work on it, by its own clock, where it has one: for measuring. */
+  /** Called after each chunk with the times at which the device worked on it, by the device's clock if it has one. For measurements. */
   readonly onChunkTimes?: (times: readonly DeviceSpan[]) => void;
 }
 
@@ -119,12 +123,13 @@ const finetuneRules: OptionRules<FinetuneOptions> = {
 };
 
 /**
- * Fine-tunes a model's offsets. Steps run on the device in chunks of about 0.4 s, one ahead; after each the ledger is flushed, events are
- * yielded and signals served. At the end `offsets` hold the best state of the held-out evaluations, if there were any.
+ * Fine-tunes a model's offsets. Steps run on the device in chunks of about 0.4 s, with one chunk queued ahead. After each chunk, the ledger is
+ * flushed, events are yielded and signals are handled. At the end, `offsets` hold the state with the best held-out evaluation, if there were
+ * any.
  *
- * @throws {NonFiniteLossError} When a loss is not finite; the ledger holds the steps before
- * @throws {RangeError} When there is nothing to train on, or the ledger is of another model, seed or optimiser
- * @throws {TypeError} When the state is missing or not the optimiser's, or a ledger is given for exact gradients
+ * @throws {NonFiniteLossError} when a loss is not finite. The ledger contains the steps before it.
+ * @throws {RangeError} when there is nothing to train on, or the ledger belongs to another model, seed or optimiser.
+ * @throws {TypeError} when the state is missing or belongs to another optimiser, or a ledger is given for exact gradients.
  */
 export async function* finetune(options: FinetuneOptions): AsyncGenerator<TrainingEvent> {
   assertOptions("fine-tune", options, finetuneRules);
@@ -315,7 +320,7 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
   };
 }
 
-/** A first step fails by the weights, a later one by those before it. */
+/** Explains a loss that is not finite: in the first step by the weights, later by the steps before. */
 async function whyStepFailed(model: Model, step: number, finiteLosses: boolean): Promise<string> {
   if (!finiteLosses && step === 0) return await model.whyNotFinite();
   const advice = "Use a smaller learning rate or epsilon, or clip the derivative";
@@ -338,7 +343,7 @@ class Kept {
     this.#wanted = wanted;
   }
 
-  /** Keeps the state that was evaluated if it is the best, and says whether it is. */
+  /** Keeps the evaluated state if it is the best so far, and returns whether it is. */
   async add(evaluation: Evaluation, step: number): Promise<boolean> {
     const { loss, accuracy, examples } = evaluation;
     if (!this.#looks.add({ loss, correct: accuracy?.correct, examples })) return false;

@@ -1,5 +1,5 @@
 /**
- * What to train: a selection of a model's tensors, by name, layer and kind. Never a property of the optimiser.
+ * Selects what to train: a model's tensors by name, layer and kind. The selection is never a property of the optimiser.
  *
  * @module
  */
@@ -20,12 +20,12 @@ import type { ModelPlan } from "../models/inference/model.ts";
 import { isQuantised, isRelativeOnly } from "../quant/layouts/layout.ts";
 import { rulesOf } from "../quant/layouts/layout_table.ts";
 
-/** Kinds of what a base has. */
+/** Kinds of parameters of a base model. */
 export type BaseKind = "scales" | "codebooks" | "minima" | "norms" | "biases" | "dense";
 
 /**
- * Kinds of trainable values: quantisation scales, entries of codebooks, minima or zero points of groups, gains of norms, biases,
- * unquantised matrices; and of adapters, by the name of their scheme, their tensors.
+ * Kinds of trainable parameters: quantisation scales, codebook entries, minima or zero points of groups, gains of norms, biases, unquantised
+ * matrices and, by the name of their scheme, the tensors of adapters.
  */
 export type TrainableKind = BaseKind | AdapterSchemeName;
 
@@ -40,33 +40,33 @@ export const trainableKinds: readonly TrainableKind[] = [
   ...adapterSchemeNames,
 ];
 
-/** First and last layer, inclusive, or a half of the layers; of an odd number the first half has one more. */
+/** First and last layer, inclusive, or a half of the layers. If the number of layers is odd, the first half has one more. */
 export type LayerRange = readonly [number, number] | "first-half" | "second-half";
 
-/** The first and last of the layers of a model that a range means. */
+/** The first and last layer of a range, in a model with `count` layers. */
 export function rangeOfLayers(range: LayerRange, count: number): readonly [number, number] {
   if (typeof range === "object") return range;
   const half = Math.ceil(count / 2);
   return range === "first-half" ? [0, half - 1] : [half, count - 1];
 }
 
-/** Which tensors to train, and how fine. */
+/** Which tensors to train, and how finely. */
 export interface Selection {
-  /** Kinds to train. Default `["scales"]`; of a model with an adapter that of its scheme. */
+  /** Kinds to train. Default `["scales"]`; for a model with an adapter, the kind of its scheme. */
   readonly kinds?: readonly TrainableKind[];
-  /** Names to train; `*` matches anything. Default: all. */
+  /** Patterns of names to train; `*` matches anything. Default: all. */
   readonly include?: readonly string[];
-  /** Names not to train; `*` matches anything. Default: embedding, learned positions, token types and head. */
+  /** Patterns of names not to train; `*` matches anything. Default: embedding, learned positions, token types and head. */
   readonly exclude?: readonly string[];
-  /** First and last layer, inclusive; tensors outside layers are then not trained. Default: all. */
+  /** First and last layer, inclusive. Tensors outside layers are then not trained. Default: all. */
   readonly layers?: readonly [number, number];
-  /** The same for single kinds, in place of `layers`. */
+  /** Layers of individual kinds, overriding `layers`. */
   readonly layersOf?: Readonly<Partial<Record<TrainableKind, LayerRange>>> | undefined;
-  /** One offset of scales and minima per quantisation block, per so many columns, or per row. Default: what the optimiser wants. */
+  /** One offset of scales and minima per quantisation block, per given number of columns, or per row. Default: the optimiser's preference. */
   readonly span?: OffsetSpan | number;
 }
 
-/** What is not trained where a selection does not say: patterns that everyone may write, whether or not a model has such tensors. */
+/** Patterns of tensors that are not trained by default. They are always allowed in a selection, even if a model has no such tensors. */
 const TABLES: Partial<Record<Weight["role"], string>> = {
   embedding: "token_embd.*",
   positions: "position_embd.*",
@@ -83,25 +83,27 @@ function matcher(patterns: readonly string[]): (name: string) => boolean {
   return (name) => expressions.some((e) => e.test(name));
 }
 
-/** Offsets as an optimiser wants them; an {@linkcode Optimiser} is one. */
+/** The offsets that an optimiser requires. An {@linkcode Optimiser} satisfies this interface. */
 export interface WantedOffsets {
-  /** How an offset changes its base. */
+  /** How an offset is applied to its base. */
   readonly form: OffsetForm;
-  /** Columns that share one where the selection does not say. Default `"block"`. */
+  /** Number of columns that share an offset, unless the selection says otherwise. Default `"block"`. */
   readonly span?: OffsetSpan;
-  /** What differs for some kinds: groups by the name of a kind. */
+  /** Groups with their own settings, each named after a kind. */
   readonly groups?: readonly Group[] | undefined;
   /** Says of how many blocks the gradient is exact, where others move along noise. Default: all are alike. */
   readonly estimator?: Pick<Estimator, "exactBlocks"> | undefined;
 }
 
-/** What a selection looks at. */
+/** The parts of a model that a selection needs. */
 export type SelectableModel = Pick<ModelPlan, "config" | "tensors" | "integerMinima" | "adapter">;
 
 /**
- * The trainables of a model that a selection names, in the form that is wanted; biases and adapters' tensors, which may be zero, are always absolute.
+ * The trainables of a model that a selection names, in the required form. Biases and the tensors of adapters, whose values may be zero, always
+ * have absolute offsets.
  *
- * @throws {RangeError} When nothing is selected, a pattern is like no name, or a tensor cannot be trained at that span, or its minima cannot be trained at all
+ * @throws {RangeError} when nothing is selected, a pattern matches no name, a tensor cannot be trained with that span, or its minima cannot be
+ * trained.
  */
 export function selectTrainables(
   model: SelectableModel,
@@ -187,13 +189,13 @@ function withExact(
   return trainables.map((one) => isExact(one) ? { ...one, exact: true } : one);
 }
 
-/** What is trained where a selection does not say. */
+/** The kinds that are trained by default. */
 function usualKinds({ adapter }: SelectableModel): readonly TrainableKind[] {
   const scheme = adapterSchemeNames.find((name) => name === adapter?.adapter.scheme);
   return [scheme ?? "scales"];
 }
 
-/** The group of a kind, if it has one. */
+/** The group of a kind, or undefined. */
 function groupOf(
   groups: readonly Group[] | undefined,
   kind: TrainableKind,
@@ -202,7 +204,7 @@ function groupOf(
   return group ? { group } : {};
 }
 
-/** What is trained of a model's adapter: every element of its tensors, absolutely, as they may be zero. */
+/** The trainables of a model's adapter: every element of its tensors, in absolute form because values may be zero. */
 function adapterTrainables(
   { tensors, adapter }: SelectableModel,
   kinds: readonly TrainableKind[],
@@ -229,7 +231,7 @@ function adapterTrainables(
   }));
 }
 
-/** Refuses a pattern that no tensor's name is like: it would choose nothing without a word. */
+/** Rejects a pattern that matches no tensor's name, because it would silently select nothing. */
 function assertMatching(
   key: "include" | "exclude",
   patterns: readonly string[] | undefined,
@@ -253,7 +255,7 @@ function assertMatching(
   }
 }
 
-/** Refuses a tensor whose minima are there but cannot be trained for themselves. */
+/** Rejects a tensor whose minima exist but cannot be trained separately. */
 function assertMinima(
   { name, layout }: DeviceTensor,
   { integerMinima }: Pick<ModelPlan, "integerMinima">,
@@ -269,7 +271,7 @@ function assertMinima(
   if (why !== undefined) throw refuse(why);
 }
 
-/** Offsets, zero and not yet allocated, for a selection. */
+/** Creates zero offsets for a selection, not yet allocated. */
 export function planOffsets(
   model: SelectableModel,
   wanted: OffsetForm | WantedOffsets,
@@ -279,7 +281,7 @@ export function planOffsets(
   return new OffsetSet(selectTrainables(model, wanted, selection), maxBinding);
 }
 
-/** The patterns of tables that a model of this architecture may have. */
+/** The patterns of tables that models of this architecture can have. */
 function tablesOf({ config }: SelectableModel): string[] {
   const roles = new Set(weightsOf({ ...config, tiedHead: false }).map(({ role }) => role));
   return [...roles].flatMap((role) => TABLES[role] ?? []);

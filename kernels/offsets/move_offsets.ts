@@ -1,6 +1,6 @@
 /**
- * The only place where stored offsets change: along directions by coefficients, or as an update rule says, and back to where scales keep
- * their signs.
+ * The only place where stored offsets change. They move along directions by coefficients, or by an update rule, and are then projected so that
+ * scales keep their signs.
  *
  * @module
  */
@@ -19,37 +19,40 @@ import { frozenBy } from "../../optim/preparations/frozen.ts";
 import { roundCoefficientWgsl } from "../../optim/offset.ts";
 import { emitUpdateRule } from "../../optim/updates/update_rule_wgsl.ts";
 
-/** What a call of the generator and four offsets moved by it are taken for, in multiply-adds. */
+/** Cost in multiply-adds of one call of the generator and of the four offsets it moves. */
 const WORK_OF_A_MOVE = 64;
 
-/** Multiply-adds, about, of moving all offsets along so many directions. */
+/** Approximate multiply-adds for moving all offsets along `directions` directions. */
 export function workOfMoves(offsets: OffsetSet, directions: number): number {
   return offsets.arenas.reduce((sum, { bytes }) => sum + bytes / 16, 0) * directions *
     WORK_OF_A_MOVE;
 }
 
-/** How offsets move: an optimiser is one, and a ledger's header holds the same facts. */
+/** How offsets move. Both an optimiser and a ledger's header provide these properties. */
 export type MoveRule = Pick<OffsetRule, "law" | "projection" | "update" | "plan">;
 
-/** Seeds and coefficients on the device: `directions` of them, `perStep` of each step. */
+/** Seeds and coefficients on the device, `perStep` for each step. */
 export interface Moves {
-  /** 16 bytes a direction: seed, coefficient, and 1 where an update rule acts, 0 where the step only accumulates, is halted or is none. */
+  /**
+   * 16 bytes per direction: the seed, the coefficient, and a word that is 1 if an update rule acts. The word is 0 if the step only accumulates,
+   * is halted, or there is no rule.
+   */
   readonly coefficients: Storage;
-  /** In all. */
+  /** Total number of directions. */
   readonly directions: number;
-  /** Directions of one step. */
+  /** Number of directions per step. */
   readonly perStep: number;
-  /** Slopes by offsets, by arena, that are moved along instead of noise. Default: noise. */
+  /** Gradients with respect to the offsets, by arena, used as directions instead of noise. Default: noise. */
   readonly gradients?: readonly Storage[] | undefined;
   /** Whether these are the last direction of a step alone, and the others are noise, of tensors that are not `exact`. Default false. */
   readonly mixed?: boolean;
-  /** The update rule's host scalars, step after step, of each step for each of the offsets' `rates`; needed where there is a rule. */
+  /** Host scalars of the update rule, step after step; each step has one set for each of the offsets' `rates`. Required if there is a rule. */
   readonly inputs?: Storage | Range | undefined;
 }
 
 /**
- * Records `w += coefficient * z`, or what the update rule says, for every arena, and where the rule asks for it the projection.
- * What the rule keeps is allocated with the offsets' `moments`.
+ * Records `w += coefficient * z`, or the update rule, for every arena, followed by the projection if the rule requires it. The state of an
+ * update rule is allocated with the offsets' `moments`.
  */
 export function moveOffsets(
   graph: Graph,

@@ -1,5 +1,5 @@
 /**
- * The offsets of all trained tensors, in as few buffers as bindings allow: what a fine-tune is on the device.
+ * The offsets of all trained tensors, in as few buffers as bindings allow. They are the state of a fine-tune on the device.
  *
  * @module
  */
@@ -20,10 +20,10 @@ import { Storage } from "../device/storage.ts";
 import type { DeviceTensor } from "../device/tensor.ts";
 
 /**
- * Describes what is trained of `tensor`: scales with one offset per `span` columns, or every element of a dense tensor; or a part
- * beside the scales, minima with one offset per `span` columns, or every entry of the codebooks.
+ * Describes the trained part of `tensor`. Scales and minima have one offset per `span` columns; dense tensors have one per element, and
+ * codebooks one per entry.
  *
- * @throws {RangeError} for absolute offsets that do not belong to one scale or minimum each, for spans that end within 32 columns of a
+ * @throws {RangeError} for absolute offsets that do not correspond to exactly one scale or minimum, for spans that end within 32 columns of a
  * super-block or within the columns of a minimum, and for a part that the tensor does not have.
  */
 export function trainableOf(
@@ -64,7 +64,7 @@ export function trainableOf(
   return { name, id, count, form, span: Math.min(span, columns), rows, columns };
 }
 
-/** Whether a projection that keeps signs keeps those of what `trainable` tunes: of scales only, all else may have either sign. */
+/** Whether a projection that keeps signs applies to what `trainable` tunes. True only for scales; everything else may have either sign. */
 export function hasSign({ name, span }: Pick<Trainable, "name" | "span">): boolean {
   return span !== 1 && partOf(name).part === "scales";
 }
@@ -72,9 +72,9 @@ export function hasSign({ name, span }: Pick<Trainable, "name" | "span">): boole
 export { offsetStride, offsetWidth, type Trainable };
 
 /**
- * Checks that a tensor can be trained in a form and span where offsets multiply weights: super-blocks, scales per column.
+ * Checks that a tensor can be trained with this form and span, for layouts in which offsets multiply weights: super-blocks and column layouts.
  *
- * @throws {RangeError} naming the tensor when they cannot.
+ * @throws {RangeError} naming the tensor, when it cannot.
  */
 export function checkWeightOffsets(
   name: string,
@@ -94,12 +94,12 @@ export function checkWeightOffsets(
   }
 }
 
-/** Words of a section in the update kernel's table. */
+/** Words per section in the update kernel's table. */
 const SECTION_WORDS = 7;
-/** The same where tensors are in groups. */
+/** The same if tensors are in groups. */
 const GROUPED_SECTION_WORDS = 9;
 
-/** The bits of an f32. */
+/** The bit pattern of an f32. */
 function floatBits(value: number): number {
   return new Uint32Array(new Float32Array([value]).buffer)[0];
 }
@@ -107,31 +107,31 @@ function floatBits(value: number): number {
 interface Section {
   readonly trainable: Trainable;
   readonly arena: number;
-  /** Bytes from the arena's start; a multiple of 256. */
+  /** Offset from the start of the arena in bytes, a multiple of 256. */
   readonly offset: number;
   readonly place: BlockPlace;
 }
 
-/** One fine-tune's offsets. Several may exist beside one loaded model. */
+/** The offsets of one fine-tune. Several sets can be used with the same loaded model. */
 export class OffsetSet implements Disposable {
-  /** What is trained, in order. */
+  /** The trained tensors and parts, in order. */
   readonly trainables: readonly Trainable[];
-  /** The arenas that hold them. */
+  /** The buffers that hold the offsets. */
   readonly arenas: readonly Storage[];
   /** Per arena the update kernel's table: first quad, quads, tensor id, 1 if relative with a sign to keep plus 2 if it moves along its gradient where others move along noise, packed place, quads of a row, traits of its noise; in groups the pace and the index of the rate. */
   readonly tables: readonly Storage[];
-  /** Whether some tensor is in a group. */
+  /** Whether any tensor is in a group. */
   readonly grouped: boolean;
-  /** Learning rates of an update rule, as multiples of the optimiser's: 1 alone where nothing is in a group. */
+  /** Learning rates of an update rule, as multiples of the optimiser's rate. Contains only 1 if no tensor is in a group. */
   readonly rates: readonly number[];
-  /** Multiples of the amplitudes of branches, in the order of {@linkcode OffsetSet.reachOf}: 1 alone where nothing is in a group. */
+  /** Multiples of the branches' amplitudes, indexed by {@linkcode OffsetSet.reachOf}. Contains only 1 if no tensor is in a group. */
   readonly reaches: readonly number[];
   readonly #sections = new Map<string, Section>();
   #gpu: Gpu | undefined;
   #gradients: GradientSet | undefined;
   #moments: { readonly rule: string; readonly storages: Storage[][] } | undefined;
 
-  /** Describes the memory; `allocate` makes it, zeroed. */
+  /** Describes the memory. `allocate` creates it, filled with zeros. */
   constructor(trainables: readonly Trainable[], maxBinding: number) {
     this.trainables = trainables;
     const groups = trainables.map(({ group }) => group);
@@ -158,7 +158,7 @@ export class OffsetSet implements Disposable {
     );
   }
 
-  /** The index in `reaches` of what multiplies the amplitudes of the tensor `name`. */
+  /** The index in `reaches` of the multiple of amplitudes for the tensor `name`. */
   reachOf(name: string): number {
     return this.reaches.indexOf(this.trainable(name)?.group?.reach ?? 1);
   }
@@ -181,12 +181,12 @@ export class OffsetSet implements Disposable {
     return new Uint32Array(rows);
   }
 
-  /** Sections in an arena. */
+  /** Number of sections in an arena. */
   sections(arena: number): number {
     return this.#table(arena).length / (this.grouped ? GROUPED_SECTION_WORDS : SECTION_WORDS);
   }
 
-  /** Trained scalars, without padding rows. */
+  /** Number of trained scalars, without padding. */
   get scalars(): number {
     return this.trainables.reduce(
       (sum, t) => sum + Math.ceil(t.columns / t.span) * t.rows,
@@ -194,7 +194,7 @@ export class OffsetSet implements Disposable {
     );
   }
 
-  /** Allocates all memory; offsets start at zero. */
+  /** Allocates all memory. Offsets start at zero. */
   allocate(gpu: Gpu): this {
     this.#gpu = gpu;
     this.arenas.forEach((arena) => arena.allocate(gpu));
@@ -205,8 +205,8 @@ export class OffsetSet implements Disposable {
   }
 
   /**
-   * Per arena the values that an update rule keeps beside each offset, to be allocated: zero at first, then what training or replay
-   * with that rule left. Another rule begins at zero.
+   * The state that an update rule keeps for each offset, per arena, to be allocated. It is zero at first, and afterwards it is what training or
+   * replay with that rule left. A different rule starts from zero.
    */
   moments(rule: UpdateRule | undefined): readonly (readonly Storage[])[] {
     if (!rule || rule.stateSize === 0) return this.arenas.map(() => []);
@@ -223,33 +223,33 @@ export class OffsetSet implements Disposable {
     return this.#moments!.storages;
   }
 
-  /** Whether there is what `rule` keeps beside offsets that were trained or replayed. */
+  /** Whether the state of `rule` exists for these offsets, from training or replay. */
   hasMoments(rule: UpdateRule): boolean {
     return rule.stateSize === 0 || this.#moments?.rule === rule.name;
   }
 
-  /** Frees what update rules keep: only who goes on training needs it. */
+  /** Frees the state of update rules. It is needed only to continue training. */
   freeMoments(): void {
     for (const storage of this.#moments?.storages.flat() ?? []) storage[Symbol.dispose]();
     this.#moments = undefined;
   }
 
-  /** What is trained of the tensor `name`, if anything. */
+  /** What is trained of the tensor `name`, or undefined. */
   trainable(name: string): Trainable | undefined {
     return this.#sections.get(name)?.trainable;
   }
 
-  /** Where the slopes of a loss by the offsets are collected, to be allocated: for optimisers that take the gradient itself. */
+  /** Where the gradient of a loss with respect to the offsets is accumulated, to be allocated. Used by optimisers that take the exact gradient. */
   get gradients(): GradientSet {
     return this.#gradients ??= new GradientSet(this);
   }
 
-  /** Where the tensor `name` belongs, if it is trained. */
+  /** The block that the tensor `name` belongs to. Undefined if it is not trained. */
   place(name: string): BlockPlace | undefined {
     return this.#sections.get(name)?.place;
   }
 
-  /** Where the offsets of `name` lie. */
+  /** Position of the offsets of `name`. Undefined if it is not trained. */
   range(name: string): Range | undefined {
     const section = this.#sections.get(name);
     return section && {
@@ -259,7 +259,7 @@ export class OffsetSet implements Disposable {
     };
   }
 
-  /** What changes the weights of the tensor `name`, if it is trained: its offsets, and for each branch a multiple of fresh noise. */
+  /** The perturbation of the tensor `name`: its offsets and, for each branch, a multiple of fresh noise. Undefined if it is not trained. */
   perturbation(name: string, noise?: BranchNoise): Perturbation | undefined {
     const section = this.#sections.get(name);
     if (!section) return undefined;
@@ -268,7 +268,11 @@ export class OffsetSet implements Disposable {
     return { offsets: this.range(name)!, id, form, span, stride, share, gain, noise };
   }
 
-  /** Copies the offsets of all tensors back, by name. Throws a TypeError when they are not allocated. */
+  /**
+   * Reads the offsets of all tensors, by name.
+   *
+   * @throws {TypeError} when they are not allocated.
+   */
   async read(gpu: Gpu | undefined = this.#gpu): Promise<Map<string, Float32Array<ArrayBuffer>>> {
     if (!gpu) throw new TypeError("Cannot read offsets: they are not allocated");
     const arenas = await gpu.read(this.arenas.map((a) => ({ buffer: a.buffer })));
@@ -279,7 +283,7 @@ export class OffsetSet implements Disposable {
     return out;
   }
 
-  /** Writes offsets by name; those not named keep their values. */
+  /** Writes offsets by name. Tensors that are not named keep their offsets. */
   write(gpu: Gpu, offsets: ReadonlyMap<string, Float32Array<ArrayBuffer>>): void {
     for (const [name, values] of offsets) {
       const section = this.#sections.get(name);

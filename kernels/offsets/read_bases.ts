@@ -1,5 +1,5 @@
 /**
- * Offsets that are not trained: they hold a value that noise and update leave alone.
+ * Reads the values that offsets tune, and applies preparations to offsets. Frozen offsets hold a special value that noise and update skip.
  *
  * @module
  */
@@ -21,7 +21,10 @@ import type { Gpu } from "../device/gpu.ts";
 import type { OffsetSet, Trainable } from "./offset_set.ts";
 import type { DeviceTensor } from "../device/tensor.ts";
 
-/** Reads scales (dense: elements) or another part of a tensor back, piece by piece, and says what each offset tunes: NaN where it only pads. */
+/**
+ * Reads the scales (in a dense tensor, the elements) or another part of a tensor, piece by piece. Returns the value that each offset tunes; NaN
+ * for padding.
+ */
 export async function basesOf(
   gpu: Gpu,
   tensors: ReadonlyMap<string, DeviceTensor>,
@@ -56,8 +59,9 @@ export async function basesOf(
 }
 
 /**
- * Throws a TypeError where an optimiser wants to know something of each tensor (a share of its mask, a gain, a layer) and offsets were made without,
- * or with what was found for another.
+ * Checks that offsets were created for an optimiser that needs a fact about each tensor (a share of its mask, a gain, a layer).
+ *
+ * @throws {TypeError} when they were created without the fact, or with that of another optimiser.
  */
 export function assertTrainables(
   { name, plan, groups, estimator }: Optimiser,
@@ -104,10 +108,10 @@ export function assertTrainables(
 }
 
 /**
- * Changes offsets on the device as a preparation does, by what they tune: to be called before each step that it is due before (see
- * {@linkcode dueBefore}); `finetune`, `finetuneByFunction` and replay do so.
+ * Changes the offsets on the device by a preparation, given the values they tune. Call it before each step for which the preparation is due (see
+ * {@linkcode dueBefore}). `finetune`, `finetuneByFunction` and replay do this.
  *
- * @param tensors The base
+ * @param tensors The base model's tensors.
  */
 export async function prepareOffsets(
   gpu: Gpu,

@@ -1,6 +1,6 @@
 /**
- * What follows the losses of a training step, all on the device: the optimiser's scalar program (emitted as WGSL from the same
- * functions the host runs), the update of every offset, and the record that the host drains later.
+ * The part of a training step that follows the losses. Everything runs on the device: the optimiser's scalar program (emitted as WGSL from the
+ * same functions that run on the host), the update of every offset, and the record that the host drains later.
  *
  * @module
  */
@@ -16,20 +16,20 @@ import type { StepState } from "./state.ts";
 import { isPlain } from "../../optim/directions/direction_plan.ts";
 import { hostScalarCount, noiseDirections } from "../../optim/steps/scalar_program.ts";
 
-/** Where a step's inputs lie: the branches (16 bytes each), then the host scalars. */
+/** Positions of a step's inputs. */
 export interface StepInputs {
-  /** Seed and amplitude by branch. */
+  /** Seed and amplitude by branch, 16 bytes each. */
   readonly branches: Range;
-  /** The scalars of the optimiser's program, f32. */
+  /** Scalars of the optimiser's program, f32. */
   readonly scalars: Range;
-  /** The update rule's host scalars, f32; needed where there is a rule. */
+  /** Host scalars of the update rule, f32. Required if there is a rule. */
   readonly update?: Range | undefined;
   /**
-   * `moveSeeds` of the step, 8 bytes each. Needed where the optimiser's directions are not plain; who gives them also takes
-   * the branches' seeds from `directionSeed`.
+   * The `moveSeeds` of the step, 8 bytes each. Required if the optimiser's directions are not plain; the branches' seeds must then come from
+   * `directionSeed`.
    */
   readonly seeds?: Range;
-  /** How a step is tried; needed where the optimiser has an accept rule. */
+  /** How the candidates of an accept rule are evaluated. Required if the optimiser has such a rule. */
   readonly trial?: StepTrial | undefined;
 }
 
@@ -37,17 +37,17 @@ export interface StepInputs {
 export interface StepTrial {
   /** Seeds and amplitudes, 16 bytes each, written by the step's scalar program. */
   readonly branches: Storage;
-  /** Where those of each candidate stand in `branches`, in units of 16 bytes. */
+  /** Position of each candidate in `branches`, in units of 16 bytes. */
   readonly places: readonly number[];
-  /** Records the evaluation of `branches`; their losses follow those of the estimator's branches. */
+  /** Records the evaluation of `branches`. Their losses follow those of the estimator's branches. */
   readonly evaluate: () => void;
 }
 
 /**
- * Records the scalar program, the update of every arena and, where the optimiser asks for it, the projection.
+ * Records the scalar program, the update of every arena and, if the optimiser requires it, the projection.
  *
- * @throws TypeError when the inputs lack something: seeds of directions that are held, remembered or masked, the host scalars of
- * an update rule, or how an accept rule's candidates are evaluated
+ * @throws {TypeError} when an input is missing: the seeds of directions that are held, remembered or masked, the host scalars of an update rule,
+ * or the evaluation of an accept rule's candidates.
  */
 export function optimiserStep(
   graph: Graph,

@@ -1,5 +1,5 @@
 /**
- * Estimators: from the losses of a step's branches to one directional derivative per direction.
+ * Estimators: compute one directional derivative per direction from the losses of a step's branches.
  *
  * @module
  */
@@ -7,19 +7,19 @@ import type { JsonValue } from "../json.ts";
 import type { Ops } from "../algebra/ops.ts";
 import type { Seed } from "../directions/seed.ts";
 
-/** One forward evaluation of a step: at `offset + amplitude * z(direction)`. */
+/** One forward evaluation of a step, at `offset + amplitude * z(direction)`. */
 export interface BranchSpec {
-  /** Which of the step's directions, from 0. */
+  /** Index of the direction within the step, from 0. */
   readonly direction: number;
-  /** What multiplies z, in units of the offset: `+epsilon`, `-epsilon`, or 0 for the unperturbed point. */
+  /** Factor of z, in units of the offset: `+epsilon`, `-epsilon`, or 0 for the unperturbed point. */
   readonly amplitude: number;
 }
 
-/** How far a direction is looked along, drawn from its seed. */
+/** The relative distance of a direction's evaluations, drawn from the direction's seed. */
 export interface Radius {
-  /** What multiplies the amplitudes of its branches. */
+  /** Factor for the amplitudes of its branches. */
   readonly factor: number;
-  /** What multiplies its derivative; a host scalar of the step. */
+  /** Factor for its derivative, a host scalar of the step. */
   readonly weight: number;
 }
 
@@ -31,21 +31,21 @@ export interface NoiseBatches {
   readonly noiseBatchSize?: number;
 }
 
-/** How a step looks around itself. */
+/** Which points a step evaluates, and how derivatives follow from their losses. */
 export interface Estimator {
-  /** As written into a ledger's header. */
+  /** Name, as written to a ledger's header. */
   readonly name: string;
-  /** As written into a ledger's header. */
+  /** Parameters, as written to a ledger's header. */
   readonly parameters: Readonly<Record<string, JsonValue>>;
-  /** Directions of a step. */
+  /** Directions per step. */
   readonly directions: number;
-  /** The power of epsilon that its values go with, where they are no derivatives: 1 of lengths. -1 if absent. */
+  /** The power of epsilon that its values are proportional to, if they are not derivatives: 1 for lengths. Default -1. */
   readonly power?: number;
   /** The evaluations of a step, in the order of the losses. */
   readonly branches: readonly BranchSpec[];
   /**
-   * Whether the branches after the first are tangents: what is told of each is the derivative of the first one's loss along its direction times
-   * its amplitude, instead of a loss. False if absent.
+   * Whether the branches after the first are tangents: the value of each is then the derivative of the first branch's loss along its direction,
+   * times its amplitude, instead of a loss. Default false.
    */
   readonly tangents?: boolean;
   /**
@@ -59,8 +59,8 @@ export interface Estimator {
   exactBlocks?(blocks: number): number;
   /** Which examples noise is looked along on, where the gradient has a batch of its own, whose loss the branch before the last is. The same if absent. */
   readonly batches?: NoiseBatches;
-  /** How far a direction is looked along; always as far as its branches say if absent. */
+  /** The relative distance of a direction's evaluations. If absent, it is always 1. */
   radius?(seed: Seed): Radius;
-  /** The directional derivative of each direction, not weighted, from what is told of each branch, which is finite. */
+  /** Computes the directional derivative of each direction, without weights, from the finite value of each branch. */
   derivatives<T>(o: Ops<T>, losses: readonly T[]): T[];
 }

@@ -1,11 +1,11 @@
 /**
- * The header of a ledger: which model, what is trained, by which optimiser, from which seed.
+ * The header of a ledger: the model, what is trained, the optimiser and the seed.
  *
- * Bytes, little-endian: `QZOLEDGR`, u32 version, u32 length of the JSON, the JSON (UTF-8), u32 CRC-32 of all before,
- * zeros up to a multiple of 8.
+ * Bytes, little-endian: `QZOLEDGR`, u32 version, u32 length of the JSON, the JSON (UTF-8), u32 CRC-32 of everything before, and zeros up to a
+ * multiple of 8.
  *
- * Version 7 names what a reader must know: `features` of its JSON, see {@linkcode LedgerFeature}. What is not known is refused by name. It is what is
- * written; older versions are read as they always were (`old_versions.ts`).
+ * Version 7 lists the `features` that a reader must support, see {@linkcode LedgerFeature}; unknown ones are rejected by name. This version is
+ * written. Older versions are still read as before (`old_versions.ts`).
  *
  * @module
  */
@@ -37,80 +37,84 @@ import { assertFeatures, featuresOf, type LedgerFeature, saidFeatures } from "./
 import { bad, choice, fields, integer, isFields, json, text, trueOf } from "./fields.ts";
 import { assertVersion, oldVersions, renewed } from "./old_versions.ts";
 
-/** What a ledger says about itself. */
+/** The properties of a fine-tune, as stored in its ledger. */
 export interface LedgerHeader {
-  /** What a reader must know, found when it is encoded; always there in what was read, of whatever version. */
+  /** The features that a reader must support. Determined when the header is encoded; always present in headers that were read, of any version. */
   readonly features?: readonly LedgerFeature[];
-  /** The fingerprint of the base model: `2:` and a SHA-256, or without the `2:` an older one, see {@linkcode isOlderFingerprint}. */
+  /** Fingerprint of the base model: `2:` and a SHA-256, or an older one without `2:`, see {@linkcode isOlderFingerprint}. */
   readonly model: string;
-  /** What is trained, in order; ids are unique. */
+  /** What is trained, in order, with unique ids. */
   readonly trainables: readonly Trainable[];
-  /** `optimiser.describe()`. */
+  /** The result of `optimiser.describe()`. */
   readonly optimiser: JsonValue;
   /** The master seed. */
   readonly seed: number;
-  /** The law of z, of the elements that its structure leaves. */
+  /** Distribution of z, for the elements that its structure keeps. */
   readonly distribution: Distribution;
-  /** What offsets may not do. */
+  /** Restriction on offsets. */
   readonly projection: Projection;
-  /** {@linkcode NOISE_VERSION} of the writer. */
+  /** {@linkcode NOISE_VERSION} of the library that wrote it. */
   readonly noiseVersion: number;
-  /** Directions of a step, 1 to 1024. */
+  /** Directions per step, 1 to 1024. */
   readonly directions: number;
-  /** f32 scalars of state in a record, 0 to 1024. */
+  /** Number of f32 state values in a record, 0 to 1024. */
   readonly stateSize: number;
   /**
-   * `"move"`: the optimiser's update rule moves by a gradient of zeros too. Absent where there is no rule, and in ledgers of older
-   * versions, whose rules rested then (see {@linkcode UpdateRule.restsAtZero}).
+   * `"move"`: the optimiser's update rule also acts on gradients of zeros. Absent if there is no rule, and in ledgers of older versions, whose
+   * rules did nothing in this case (see {@linkcode UpdateRule.restsAtZero}).
    */
   readonly zeros?: "move" | undefined;
-  /** What is beside the base, as the models' room describes it: trainables may be of it. Absent where there is nothing. */
+  /** Description of the adapter by the models room; trainables may belong to it. Absent if there is none. */
   readonly adapter?: JsonValue | undefined;
   /**
-   * `true` of a fine-tune by exact gradients, which a ledger cannot replay: it has no records, and offsets are in a state file. Absent where
-   * steps are replayed.
+   * `true` for a fine-tune by exact gradients, which a ledger cannot replay: it has no records, and its offsets are in a state file. Otherwise
+   * absent.
    */
   readonly exact?: true | undefined;
-  /** How the data were ordered: what is needed to go on with the same batches. */
+  /** How the data were ordered, as needed to continue with the same batches. */
   readonly data: JsonValue;
-  /** When it was begun, in ISO 8601. */
+  /** Time of creation, in ISO 8601. */
   readonly created: string;
 }
 
-/** A header with its bytes: what every record's checksum depends on. */
+/** A header with its bytes, on which every record's checksum depends. */
 export interface LedgerHead {
-  /** What the bytes say. */
+  /** The contents of the bytes. */
   readonly header: LedgerHeader;
   /** The head of the file. */
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** The checksum in it. */
+  /** The checksum of the head. */
   readonly crc: number;
-  /** The format that it is in. */
+  /** Version of the format. */
   readonly version: number;
-  /** The law of z. */
+  /** Law of z. */
   readonly law: Law;
   /** How the directions of a record follow from its index. */
   readonly plan: DirectionPlan;
-  /** What becomes of each offset's gradient; undefined where offsets move by the coefficients alone. */
+  /** Update rule. Undefined if offsets move by the coefficients alone. */
   readonly update: UpdateRule | undefined;
-  /** Coefficients of every record. */
+  /** Number of coefficients in every record. */
   readonly moves: number;
-  /** Bytes of every record after it. */
+  /** Bytes per record. */
   readonly recordSize: number;
 }
 
 const magic = new TextEncoder().encode("QZOLEDGR");
-/** Of what is written. */
+/** The version that is written. */
 const version = 7;
 const fixedBytes = 16;
-/** Far above any real manifest. */
+/** Far longer than any real manifest. */
 const longestJson = 8 * 2 ** 20;
 
 function padded(length: number): number {
   return Math.ceil(length / 8) * 8;
 }
 
-/** The bytes of a ledger's head. Throws a SyntaxError when the header does not hold what its type promises. */
+/**
+ * Encodes the head of a ledger.
+ *
+ * @throws {SyntaxError} when the header violates its type.
+ */
 export function encodeHeader(header: LedgerHeader): LedgerHead {
   const { features, checked, shape } = checkHeader({ ...header });
   if (header.features) assertFeatures(saidFeatures({ ...header }), features);
@@ -133,9 +137,9 @@ export function encodeHeader(header: LedgerHeader): LedgerHead {
 }
 
 /**
- * Reads the head of a ledger; records may follow it.
+ * Reads the head of a ledger. Records may follow it.
  *
- * @throws SyntaxError when the bytes are no whole and undamaged head of a known version.
+ * @throws {SyntaxError} when the bytes are not a complete and undamaged head of a known version.
  */
 export function decodeHeader(bytes: Uint8Array): LedgerHead {
   if (bytes.length < fixedBytes) throw bad(`${bytes.length} bytes are too few`);
@@ -171,12 +175,12 @@ export function decodeHeader(bytes: Uint8Array): LedgerHead {
   return { header: { features, ...checked }, bytes: head, crc, version: found, ...shape };
 }
 
-/** What `optimiser.describe()` says of directions that are not plain, of an update rule, or of groups. */
+/** The part of `optimiser.describe()` about directions that are not plain, an update rule, or groups. */
 function described({ optimiser }: LedgerHeader, key: "directions" | "update" | "groups"): unknown {
   return isFields(optimiser) ? optimiser[key] : undefined;
 }
 
-/** What follows from a header. */
+/** Values derived from a header. */
 type Shape = Pick<LedgerHead, "law" | "plan" | "update" | "moves" | "recordSize">;
 
 function shapeOf(header: LedgerHeader): Shape {
@@ -240,21 +244,21 @@ function checkTrainable(value: unknown): Trainable {
   };
 }
 
-/** Where tensors belong is part of a ledger where something follows from it. */
+/** The trainable with its place, if anything in the ledger depends on places. */
 function withPlaces({ blocks }: DirectionPlan, trainable: Trainable): Trainable {
   if (blocks && blocks.by !== "tensor") return trainable;
   const { layer: _, part: __, ...rest } = trainable;
   return rest;
 }
 
-/** What a header says of an adapter: an object that names a scheme. */
+/** The adapter in a header: an object that names a scheme. */
 function adapterOf(value: unknown): JsonValue {
   const adapter = fields(value, `"adapter"`);
   text(adapter, "scheme");
   return adapter as JsonValue;
 }
 
-/** Refuses groups of tensors that are not the optimiser's: its steps would be taken for others. */
+/** Rejects groups of tensors that do not match the optimiser's, because steps would be misread. */
 function assertGroups(header: LedgerHeader): void {
   const groups = readPart("groups", described(header, "groups") ?? [], parseGroups);
   for (const { name, group } of header.trainables) {
@@ -263,12 +267,12 @@ function assertGroups(header: LedgerHeader): void {
   }
 }
 
-/** What a trainable has under a key, to be compared and shown. */
+/** The value of a trainable's key, for comparison and messages. */
 function wordOf(value: Trainable[keyof Trainable]): unknown {
   return typeof value === "object" ? JSON.stringify(value) : value;
 }
 
-/** A header, what it needs of a reader, and what follows from it. */
+/** Checks a header and derives the features and values that follow from it. */
 function checkHeader(
   value: unknown,
 ): { readonly features: LedgerFeature[]; readonly checked: LedgerHeader; readonly shape: Shape } {
@@ -327,26 +331,26 @@ const trainableKeys = [
 const placeKeys = ["layer", "part"] as const;
 
 /**
- * Whether a base is known by a fingerprint of older libraries, a plain SHA-256: it covers the first and last rows of each tensor, and
- * not those between.
+ * Whether a base model is identified by a fingerprint of older versions of this library, a plain SHA-256. It covers the first and last rows of
+ * each tensor, but not those between them.
  */
 export function isOlderFingerprint(model: string): boolean {
   return /^[0-9a-f]{64}$/.test(model);
 }
 
-/** What to say where {@linkcode isOlderFingerprint} holds and the base is the right one as far as can be seen. */
+/** Message for the user if {@linkcode isOlderFingerprint} is true and the base model matches as far as can be checked. */
 export const OLDER_FINGERPRINT =
   "its base is identified by an older fingerprint, middle rows unchecked: any base with the same first and last rows is accepted";
 
-/** The beginning of a fingerprint: enough to tell two apart. */
+/** The beginning of a fingerprint, enough to distinguish two. */
 function shortened(model: string): string {
   return model.length > 20 ? `${model.slice(0, 18)}…` : model;
 }
 
 /**
- * Refuses a ledger that was written over another model or other trainables, or with other noise.
+ * Rejects a ledger that was written for another model or other trainables, or with other noise.
  *
- * @throws RangeError that names the first difference.
+ * @throws {RangeError} naming the first difference.
  */
 export function assertLedgerFits(
   header: LedgerHeader,

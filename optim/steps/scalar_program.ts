@@ -11,46 +11,44 @@ import type { Optimiser } from "../optimiser.ts";
 import type { Seed } from "../directions/seed.ts";
 import type { Estimator } from "../estimators/estimator.ts";
 
-/** What a step's losses lead to. */
+/** The result of a step's scalar part. */
 export interface ScalarResult<T> {
-  /** The estimate of each direction, before any transformation. */
+  /** The derivative estimate of each direction, before any transformation. */
   readonly derivatives: readonly T[];
-  /** What multiplies z, per direction of this step, then of the steps before that the transformation remembers. */
+  /** The factor of z for each direction of this step, then for those of earlier steps that the transformation remembers. */
   readonly coefficients: readonly T[];
   /** The transformation's state after the step. */
   readonly state: readonly T[];
-  /** Whether an update rule acts, see {@linkcode Transformed}; always if absent. */
+  /** Whether an update rule acts; see {@linkcode Transformed}. If absent, it always acts. */
   readonly acts?: T;
 }
 
-/** Host scalars of a step: a weight for each direction where radii are drawn, then what the transformation wants. */
+/** Number of host scalars of a step: one weight per direction if radii are drawn, then those of the transformation. */
 export function hostScalarCount(
   { estimator, transformation }: Pick<Optimiser, "estimator" | "transformation">,
 ): number {
   return (estimator.radius ? estimator.directions : 0) + transformation.inputSize;
 }
 
-/** A branch as a step evaluates it. */
+/** A point that a step evaluates. */
 export interface Look {
-  /** Of its direction. */
+  /** Seed of its direction. */
   readonly seed: Seed;
-  /** Where it looks: what the estimator says, times its radius. */
+  /** Distance along the direction: the estimator's amplitude times the radius. */
   readonly amplitude: number;
-  /** Whether what is asked for is the derivative along it, at the first branch, instead of the loss there. False if absent. */
+  /** Whether the derivative along the direction at the first branch is needed instead of the loss there. Default false. */
   readonly tangent?: boolean;
 }
 
-/** What the host says of a step: where its branches look, and the scalars of its program. */
+/** The host's part of a step: the points of its branches, and the scalars of its program. */
 export interface HostSide {
-  /** By branch. */
+  /** Points by branch. */
   readonly looks: readonly Look[];
-  /** {@linkcode hostScalarCount} numbers. */
+  /** Host scalars; {@linkcode hostScalarCount} numbers. */
   readonly scalars: readonly number[];
 }
 
-/**
- * Where a step looks and what its program is told, before anything is evaluated.
- */
+/** Computes the points of a step and the scalars of its program, before anything is evaluated. */
 export function hostSide(
   { estimator, transformation, plan }: Pick<Optimiser, "estimator" | "transformation" | "plan">,
   master: Seed,
@@ -81,12 +79,13 @@ function checkLength(what: string, values: readonly unknown[], length: number): 
 }
 
 /**
- * The program of a step over any scalar algebra. Coefficients are **not yet rounded**: who executes it applies
- * {@linkcode roundCoefficient} (or its WGSL) to each.
+ * The program of a step over any scalar algebra. Its coefficients are **not yet rounded**: the executor applies {@linkcode roundCoefficient} (or
+ * its WGSL) to each.
  *
- * @param losses one finite loss (of tangents a derivative, of a gradient its norm) per branch, in the order of `estimator.branches`.
- * @param state the transformation's state before the step.
- * @param inputs the host scalars of the step, see {@linkcode hostSide}: `transformation.inputs(step)` where no radii are drawn.
+ * @param losses One finite value per branch, in the order of `estimator.branches`: a loss, for tangents a derivative, for an exact gradient its
+ * norm.
+ * @param state The transformation's state before the step.
+ * @param inputs The host scalars of the step, see {@linkcode hostSide}; `transformation.inputs(step)` if no radii are drawn.
  */
 export function scalarProgram<T>(
   o: Ops<T>,
@@ -133,7 +132,7 @@ export function lossesSeen<T>(
   return exact ? losses.slice(0, -1) : losses;
 }
 
-/** What multiplies a gradient of that norm, where `coefficient` would multiply the normalised one. */
+/** The factor of a gradient with this norm, given the `coefficient` of the normalised gradient. */
 function perNorm<T>(o: Ops<T>, coefficient: T, norm: T): T {
   const zero = o.constant(0);
   const isLong = o.less(zero, norm);
@@ -141,11 +140,10 @@ function perNorm<T>(o: Ops<T>, coefficient: T, norm: T): T {
 }
 
 /**
- * The host's execution of {@linkcode scalarProgram}, coefficients rounded. Pure.
+ * The host's execution of {@linkcode scalarProgram}, with rounded coefficients. A pure function.
  *
- * @param step only named in errors; 0 by default.
- * @throws NonFiniteLossError when a loss is not a finite f32, or when finite losses lead to a coefficient or state
- * that is not.
+ * @param step Only used in errors. Default 0.
+ * @throws {NonFiniteLossError} when a loss is not a finite f32, or when finite losses lead to a coefficient or state that is not.
  *
  * @example One step of plain descent
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * A configuration written back: complete, so that a run's folder says all that was run.
+ * Writes a complete configuration, so that a run's folder records everything that was run.
  *
  * @module
  */
@@ -12,9 +12,9 @@ import { noiseDirections } from "../../optim/steps/scalar_program.ts";
 import { completed } from "../../optim/declared_option.ts";
 
 /**
- * A configuration as YAML that {@linkcode parseTrainConfig} reads back to the same; what is undefined is left out.
+ * A configuration as YAML that {@linkcode parseTrainConfig} reads back to the same values. Undefined values are omitted.
  *
- * @param optimiser The one that is used: what it is with all its defaults stands at the end, for people and tables; it is not read back.
+ * @param optimiser The optimiser used. It is described with all its defaults at the end, for people and tables; this part is not read back.
  *
  * @example Write a configuration and read it
  * ```ts
@@ -51,7 +51,7 @@ export function configToYaml(
   }`;
 }
 
-/** The section of the configured adapter, its layers in the file's spelling. */
+/** The section of the configured adapter, with layers spelled as in files. */
 function adapterSettings(config: TrainConfig): Partial<Record<string, unknown>> {
   const scheme = adapterOfScheme(config.scheme);
   const settings = scheme && config[scheme];
@@ -62,7 +62,7 @@ function adapterSettings(config: TrainConfig): Partial<Record<string, unknown>> 
   };
 }
 
-/** The optimiser as it was used: what configurations have keys for, then all that a ledger keeps of it. */
+/** The optimiser as used: first the values of configuration keys, then everything else that a ledger stores about it. */
 function resolved(config: TrainConfig, optimiser: Optimiser): Record<string, unknown> {
   const { name, estimator, form, projection, distribution, span = "block" } = optimiser;
   const described = optimiser.describe();
@@ -82,7 +82,7 @@ function resolved(config: TrainConfig, optimiser: Optimiser): Record<string, unk
   };
 }
 
-/** The options of the optimiser's own, given or by default, in the file's spelling. */
+/** The optimiser's own options, given or default, spelled as in files. */
 function ownOptions(given: OptimiserConfig): Record<string, unknown> {
   const { options } = namedOptimisers[given.name];
   const used: Readonly<Record<string, unknown>> = completed(options, given);
@@ -101,7 +101,7 @@ function scheduleIn(described: JsonValue): Fields | undefined {
     partIn(described, "scaleBySchedule");
 }
 
-/** The parameters of the part of that name, within others too. */
+/** The parameters of the component with that name, also if it is nested in others. */
 function partIn(described: JsonValue | undefined, name: string): Fields | undefined {
   if (typeof described !== "object" || described === null) return undefined;
   const fields = described as Fields;
@@ -113,7 +113,7 @@ function partIn(described: JsonValue | undefined, name: string): Fields | undefi
   return undefined;
 }
 
-/** The value of a key, within others too. */
+/** The value of a key, also if it is nested. */
 function valueIn(fields: Fields, key: string): JsonValue | undefined {
   if (Object.hasOwn(fields, key)) return fields[key];
   for (const inner of Object.values(fields)) {
@@ -129,10 +129,10 @@ function fieldsOf(value: JsonValue | undefined): Fields | undefined {
     : undefined;
 }
 
-/** What is inside of these are the user's own keys. */
+/** Objects whose keys are chosen by the user. */
 const OWN_KEYS = /^labels$|Pattern$/;
 
-/** Keys in the file's spelling, but for the user's own. */
+/** Keys spelled as in files, except those chosen by the user. */
 function section(values: object): Record<string, unknown> {
   const out: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(values)) {

@@ -1,5 +1,5 @@
 /**
- * From a ledger back to offsets: on the device, or on the host as the judge.
+ * Replays a ledger to offsets, on the device or, as a reference, on the host.
  *
  * @module
  */
@@ -59,14 +59,14 @@ import { adapterOfLedger, assertAdapterFits } from "./ledger_adapter.ts";
 export interface ReplayLedgerOptions extends ReplayOptions {
   /** Number of steps from the beginning. Default: all. */
   readonly steps?: number;
-  /** On the host: the adapter with the values of its file, where the ledger began from one. */
+  /** For replay on the host: the adapter with the values of its file, if the ledger started from a file. */
   readonly adapter?: Adapter | undefined;
 }
 
-/** How long the event loop stands still at most, about. */
+/** Approximate limit for blocking the event loop. */
 const SERVE_MILLISECONDS = 50;
 
-/** Refuses a ledger that this version's noise would replay differently. */
+/** Rejects a ledger that this version's noise would replay differently. */
 function assertNoise(header: LedgerHeader): void {
   if (header.noiseVersion !== NOISE_VERSION) {
     throw new RangeError(
@@ -75,7 +75,7 @@ function assertNoise(header: LedgerHeader): void {
   }
 }
 
-/** What a ledger's trainables are on this model: the counts in a file are not believed. */
+/** The trainables of a ledger for this model. Counts in the file are not trusted. */
 export function trainablesOf(
   header: LedgerHeader,
   tensors: ReadonlyMap<string, DeviceTensor>,
@@ -100,10 +100,10 @@ const replayRules: OptionRules<ReplayLedgerOptions> = {
 };
 
 /**
- * The offsets of a ledger on the device, allocated. Several may exist over one model. What an update rule keeps is with them, to go
- * on training from; if you do not, free it with `freeMoments`.
+ * Replays a ledger to offsets on the device, allocated. A model can have several sets of offsets. The state of an update rule is kept with them,
+ * for continuing the training; otherwise free it with `freeMoments`.
  *
- * @throws {RangeError} When the ledger belongs to another model, or does not fit its tensors
+ * @throws {RangeError} when the ledger belongs to another model, or does not fit its tensors.
  */
 export async function replayLedger(
   model: Model,
@@ -140,7 +140,7 @@ export async function replayLedger(
   }
 }
 
-/** How a tensor's offsets move: only scales have a sign to keep. */
+/** How a tensor's offsets move. Only scales have a sign to keep. */
 function ruleOf({ header, head: { law, update, plan } }: Ledger, trainable: Trainable) {
   return {
     update,
@@ -157,7 +157,7 @@ function tensorOf(source: ModelSource, name: string): TensorSource {
   return tensor;
 }
 
-/** What each offset of a tensor, or of a part of it, tunes. */
+/** The value that each offset of a tensor, or of a part of it, tunes. */
 async function basesOf(
   source: ModelSource,
   { name, span }: Trainable,
@@ -187,10 +187,10 @@ async function scalesInOffsetOrder(
 }
 
 /**
- * The offsets of a ledger by tensor, computed on the host: the same bits as on any device.
+ * Replays a ledger on the host and returns the offsets by tensor, with the same bits as on any device.
  *
- * @param source The base model, as it was loaded for training
- * @throws {RangeError} When the ledger belongs to another model, or does not fit its tensors
+ * @param source The base model, as it was loaded for training.
+ * @throws {RangeError} when the ledger belongs to another model, or does not fit its tensors.
  */
 export async function replayOnHost(
   source: ModelSource,

@@ -1,5 +1,6 @@
 /**
- * A training step as a graph: the forwards of all branches, in as few passes as memory allows, and what follows their losses.
+ * A training step as a graph: the forward passes of all branches, in as few passes over the weights as memory allows, and everything after their
+ * losses.
  *
  * @module
  */
@@ -31,40 +32,41 @@ import {
 } from "./step_inputs.ts";
 
 /**
- * What exact gradients keep of the forward: `"block"`, the input of each block, which is computed again; `"all"`; or the input of every so many blocks.
+ * What exact gradients store from the forward pass: `"block"` stores the input of each block and recomputes the rest, `"all"` stores everything,
+ * and a number stores the input after every so many blocks.
  */
 export type Checkpoints = "block" | "all" | number;
 
-/** What the passes of a step must fit. */
+/** Limits for the passes of a step. */
 export interface StepLimits {
-  /** Bytes one binding may cover. */
+  /** The most bytes that one binding can cover. */
   readonly maxBinding: number;
-  /** Bytes that activations may take; a pass has one branch at least. Default: {@linkcode ACTIVATION_BYTES}. */
+  /** The most bytes of activations. A pass has at least one branch. Default: {@linkcode ACTIVATION_BYTES}. */
   readonly activationBytes?: number;
-  /** Of exact gradients. Default: `"all"` where that fits, else `"block"`. */
+  /** What exact gradients store. Default: `"all"` if it fits, otherwise `"block"`. */
   readonly checkpoints?: Checkpoints | undefined;
 }
 
-/** A step's activations stay below this many bytes, if need be in several passes or by computing blocks again: 1 GiB. */
+/** The default limit of a step's activations, 1 GiB. Larger steps use several passes or recompute blocks. */
 export const ACTIVATION_BYTES: number = 2 ** 30;
 
 /** A recorded step of one batch shape, and the memory it needs besides the model, the offsets and the state. */
 export interface RecordedStep {
   /** The recorded dispatches. */
   readonly graph: Graph;
-  /** Not yet allocated. */
+  /** Memory, not yet allocated. */
   readonly storages: Storage[];
-  /** Of `input`. */
+  /** Layout of `input`. */
   readonly layout: InputLayout;
-  /** What is written for each step. */
+  /** The inputs, written for each step. */
   readonly input: Storage;
-  /** What is kept of the forward, of exact gradients. */
+  /** What exact gradients store from the forward pass. */
   readonly checkpoints?: Checkpoints;
 }
 
 /**
- * Records a step in as few passes over the weights as its limits allow: a pass reads them once for all of its branches. How many
- * passes there are changes no bit of the result, and neither does what exact gradients keep.
+ * Records a step in as few passes over the weights as its limits allow; each pass reads them once for all its branches. The result has the same
+ * bits for any number of passes and for anything that exact gradients store.
  */
 export function recordStep(
   model: ModelPlan,

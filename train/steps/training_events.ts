@@ -1,5 +1,5 @@
 /**
- * What a fine-tune tells while it goes on.
+ * The events of a fine-tune.
  *
  * @module
  */
@@ -11,61 +11,61 @@ import type { StepPace } from "./pace.ts";
 
 /** A step that was made. */
 export interface StepEvent extends StepPace {
-  /** Tells events apart. */
+  /** Kind of the event. */
   readonly type: "step";
-  /** Counted from 1: steps done. */
+  /** Number of steps done. */
   readonly step: number;
-  /** Mean over the step's branches that are no tangents or norms, in nats. */
+  /** Mean loss of the step's branches in nats, not counting tangents and norms. */
   readonly loss: number;
-  /** One per branch; of a tangent its derivative, of an exact gradient its norm. */
+  /** One loss per branch. For a tangent it is the derivative, for an exact gradient its norm. */
   readonly losses: readonly number[];
-  /** One per direction. */
+  /** One derivative per direction. */
   readonly derivatives: readonly number[];
-  /** One per direction. */
+  /** One coefficient per direction. */
   readonly coefficients: readonly number[];
-  /** As the optimiser used it in this step; undefined where it has none that is known. */
+  /** The learning rate used in this step. Undefined if none is known. */
   readonly learningRate?: number | undefined;
 }
 
 /** A held-out evaluation. */
 export interface EvaluationEvent {
-  /** Tells events apart. */
+  /** Kind of the event. */
   readonly type: "evaluation";
-  /** Steps done before it. */
+  /** Number of steps before the evaluation. */
   readonly step: number;
-  /** Over the whole validation set. */
+  /** Result on the whole validation set. */
   readonly evaluation: Evaluation;
-  /** How long it took. */
+  /** Duration in seconds. */
   readonly seconds: number;
-  /** Whether it is the best so far: of the lowest loss among those whose accuracy is within the 95 % interval of the highest one. */
+  /** Whether it is the best so far: the lowest loss among those whose accuracy is within the 95 % confidence interval of the highest accuracy. */
   readonly best: boolean;
 }
 
-/** The end. */
+/** The end of training. */
 export interface EndEvent {
-  /** Tells events apart. */
+  /** Kind of the event. */
   readonly type: "end";
-  /** Steps in the ledger. */
+  /** Number of steps in the ledger. */
   readonly step: number;
-  /** All steps done, out of patience, or stopped by the signal. */
+  /** Why it ended: all steps were made, patience ran out, or the signal aborted. */
   readonly reason: "done" | "patience" | "aborted";
   /**
-   * Steps of the best evaluation, when there was a validation set; `offsets` then hold that state unless `reason` is aborted or `keepBest` is
-   * false. The best of several looks at the same examples flatters: judge it by others.
+   * Number of steps before the best evaluation, if there is a validation set. `offsets` then hold that state, unless `reason` is "aborted" or
+   * `keepBest` is false. The best of several evaluations on the same examples is biased; judge it on other examples.
    */
   readonly bestStep: number | undefined;
   /** The best evaluation. */
   readonly best: Evaluation | undefined;
-  /** How many evaluations it is the best of. */
+  /** Number of evaluations that the best was chosen from. */
   readonly looks: number;
-  /** The evaluation after the last step, which was not chosen; undefined if there was none. */
+  /** The evaluation after the last step, without selection bias. Undefined if there was none. */
   readonly last: Evaluation | undefined;
 }
 
-/** What `finetune` yields. */
+/** The events of `finetune`. */
 export type TrainingEvent = StepEvent | EvaluationEvent | EndEvent;
 
-/** The event of a step that was made. */
+/** Creates the event of a step. */
 export function stepEvent(
   step: number,
   record: StepRecord,

@@ -12,7 +12,7 @@ import type { Transformation } from "../../transformations/transformation.ts";
 import { adam, adamw } from "../../updates/adam.ts";
 import { MomentumOptions, ZoAdamOptions } from "../moments.ts";
 
-/** What {@linkcode foSgd} takes besides {@linkcode NamedOptions}. */
+/** Options of {@linkcode foSgd} besides {@linkcode NamedOptions}. */
 export const FirstOrderOptions = {
   clipNorm: {
     doc: "norm that a gradient is scaled down to where it is longer",
@@ -24,7 +24,7 @@ export const FirstOrderOptions = {
 /** Arguments of {@linkcode foSgd}. */
 export type FirstOrderOptions = NamedOptions & OptionsOf<typeof FirstOrderOptions>;
 
-/** What {@linkcode foAdam} takes besides {@linkcode NamedOptions}. */
+/** Options of {@linkcode foAdam} besides {@linkcode NamedOptions}. */
 export const FoAdamOptions:
   & typeof FirstOrderOptions
   & Pick<typeof MomentumOptions, "momentum">
@@ -36,7 +36,7 @@ export const FoAdamOptions:
 /** Arguments of {@linkcode foAdam}. */
 export type FoAdamOptions = NamedOptions & OptionsOf<typeof FoAdamOptions>;
 
-/** What {@linkcode foAdamW} takes besides {@linkcode NamedOptions}. */
+/** Options of {@linkcode foAdamW} besides {@linkcode NamedOptions}. */
 export const FoAdamWOptions: typeof FoAdamOptions & Pick<typeof ZoAdamOptions, "weightDecay"> = {
   ...FoAdamOptions,
   weightDecay: ZoAdamOptions.weightDecay,
@@ -44,17 +44,17 @@ export const FoAdamWOptions: typeof FoAdamOptions & Pick<typeof ZoAdamOptions, "
 /** Arguments of {@linkcode foAdamW}. */
 export type FoAdamWOptions = NamedOptions & OptionsOf<typeof FoAdamWOptions>;
 
-/** The gradient is one direction. */
+/** The gradient is the only direction. */
 const limits = { queries: { max: 1 } };
 
-/** What the estimator tells is the gradient's norm. */
+/** The value of the estimator is the gradient's norm. */
 function clipped(norm: number | undefined): Transformation[] {
   return norm === undefined ? [] : [clipDerivative(norm)];
 }
 
 /**
- * FO-SGD: descent along the exact gradient, learning rate 1 over relative offsets. It keeps nothing per offset besides the gradient. An
- * `epsilon` and a `distribution`, which all named optimisers take, change nothing. See {@linkcode exactGradient} for what it cannot be used for.
+ * FO-SGD: descent along the exact gradient. Learning rate 1 for relative offsets. It stores nothing per offset besides the gradient. `epsilon`
+ * and `distribution`, which all named optimisers accept, have no effect. See {@linkcode exactGradient} for its limitations.
  *
  * @example It looks at one point
  * ```ts
@@ -80,10 +80,10 @@ export const foSgd: NamedOptimiser<typeof FirstOrderOptions> = named({
 });
 
 /**
- * FO-Adam: Adam on the exact gradient, learning rate 3e-3 over relative offsets; two f32 per offset besides the gradient. An `epsilon` and a
- * `distribution`, which all named optimisers take, change nothing. See {@linkcode exactGradient} for what it cannot be used for.
+ * FO-Adam: Adam on the exact gradient. Learning rate 3e-3 for relative offsets; two f32 per offset besides the gradient. `epsilon` and
+ * `distribution`, which all named optimisers accept, have no effect. See {@linkcode exactGradient} for its limitations.
  *
- * Source: Kingma and Ba (arXiv 1412.6980); over scales alone as in PEQA (arXiv 2305.14152).
+ * Source: Kingma and Ba (arXiv 1412.6980); on scales alone as in PEQA (arXiv 2305.14152).
  *
  * @example Its rule is Adam's
  * ```ts
@@ -111,7 +111,7 @@ export const foAdam: NamedOptimiser<typeof FoAdamOptions> = named({
 /**
  * FO-AdamW: {@linkcode foAdam} with decoupled weight decay of 0.01, towards the base.
  *
- * Source: Loshchilov and Hutter (arXiv 1711.05101); towards the base is ours.
+ * Source: Loshchilov and Hutter (arXiv 1711.05101); decay towards the base is this library's.
  *
  * @example Its rule is AdamW's
  * ```ts
