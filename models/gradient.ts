@@ -78,24 +78,24 @@ export function recordGradient(
   prune(graph, begun);
 }
 
-/** What a gradient of the last blocks shares its forward with. */
+/** Options of a gradient of the last blocks that shares its forward pass with branches. */
 export interface HybridOptions extends GradientOptions {
-  /** The first block whose gradient is taken. */
+  /** Index of the first block whose gradient is computed. */
   readonly first: number;
-  /** Branches that the blocks below are evaluated in. */
+  /** Number of branches in which the blocks below it are evaluated. */
   readonly branches: number;
-  /** Whether those after the first are its tangents. */
+  /** Whether the branches after the first are its tangents. */
   readonly tangents: boolean;
-  /** What offsets of the blocks below have. */
+  /** Noise of the offsets in the blocks below. */
   readonly noise: ForwardOffsets["noise"];
 }
 
 /**
- * Records an evaluation of several branches up to block `first`, and of each by itself what is behind: losses, and the slopes by the offsets of what
- * is trained there, whose mean over the branches is added to `gradients`. Where branches are tangents the first alone goes on; of each other the
- * derivative is the product with the slope that the walk back ends with, in its place among the losses.
+ * Records several branches together up to block `first`, and each of them separately from there on: the losses, and the gradient with respect to
+ * the offsets trained there. The mean gradient over the branches is added to `gradients`. If branches are tangents, only the first continues;
+ * the derivative of each other branch is its product with the gradient at the split, stored in its place among the losses.
  *
- * @throws {TypeError} For what is trained and read on the wrong side of the split, or has no adjoint
+ * @throws {TypeError} when something is trained and read on the wrong side of the split, or has no adjoint.
  */
 export function recordHybridGradient(
   graph: Graph,
@@ -137,7 +137,7 @@ export function recordHybridGradient(
   prune(graph, begun);
 }
 
-/** The gradients of what is behind a split, which holds what is trained to its side. */
+/** The gradients of the part after a split. Everything trained must be used only on its own side. */
 class SplitGradients implements Gradients {
   readonly #offsets: OffsetSet;
   readonly #gradients: Gradients;
@@ -160,7 +160,7 @@ class SplitGradients implements Gradients {
     return this.#gradients.of(name);
   }
 
-  /** Refuses what would never move. */
+  /** Rejects trained parameters that would never move. */
   assertAll(): void {
     const missing = this.#offsets.trainables.find(({ name, exact }) =>
       exact && !this.#asked.has(name)
@@ -172,17 +172,20 @@ class SplitGradients implements Gradients {
   }
 }
 
-/** Where a forward that is differentiated begins, and what becomes of its slopes. */
+/** Where a differentiated forward pass starts, and what happens to its gradients. */
 interface AboveOptions extends GradientOptions {
   /** The first block. */
   readonly first: number;
-  /** What enters it. */
+  /** The hidden states that enter the block. */
   readonly input: Value;
-  /** What multiplies all slopes. */
+  /** Factor for all gradients. */
   readonly share: number;
 }
 
-/** Records the forward from a block on, its loss, and the walk back to what enters that block: the slope by it, and whether anything was computed again. */
+/**
+ * Records the forward pass from a block on, its loss, and the backward pass to the input of that block. Returns the gradient with respect to
+ * that input, and whether anything was recomputed.
+ */
 function recordAbove(
   model: ForwardModel,
   context: ForwardContext,
@@ -236,7 +239,7 @@ function recordAbove(
   return { slope: slope!, again: parts.length > 1 };
 }
 
-/** A recorder of its own each: what one has made of a value, such as its columns in order, must be computed again with the blocks. */
+/** Each gets its own recorder, because anything cached for a value, such as its reordered columns, must be recomputed together with the blocks. */
 function recorded(
   model: ForwardModel,
   context: ForwardContext,
@@ -247,7 +250,7 @@ function recorded(
   return { result, operations: operationsOf(context.graph).slice(first) };
 }
 
-/** Records the walk back over a part of the forward: slopes by what it reads. */
+/** Records the backward pass over a part of the forward pass: the gradients with respect to its inputs. */
 function back(
   { graph }: ForwardContext,
   { result, operations }: Recorded,

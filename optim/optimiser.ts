@@ -187,7 +187,7 @@ function epsilonOf(parameters: JsonValue | undefined): number | undefined {
   return typeof epsilon === "number" ? epsilon : of && epsilonOf(of.parameters);
 }
 
-/** Refuses what is about directions, of a step along its gradient. */
+/** Rejects settings of directions for steps along the gradient. */
 function assertExact(
   { estimator, accept }: OptimiserOptions,
   plan: DirectionPlan,
@@ -206,7 +206,7 @@ function assertExact(
   );
 }
 
-/** Forwards of a step; a backward pass is none. */
+/** Number of forward passes per step. Backward passes are not counted. */
 export function forwardsOf(
   { estimator, evaluations }: Pick<Optimiser, "estimator" | "evaluations">,
 ): number {

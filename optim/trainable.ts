@@ -38,7 +38,7 @@ export interface Trainable {
   readonly gain?: number | undefined;
   /** Its group, if it has its own epsilon or learning rate. If absent, those of the optimiser apply. */
   readonly group?: TrainedGroup | undefined;
-  /** Whether its gradient is exact, where others move along noise; absent where all move alike. */
+  /** Whether its gradient is exact while others move along noise. Absent if all move in the same way. */
   readonly exact?: true | undefined;
   /** Index of its layer, from 0. Absent if it belongs to none. */
   readonly layer?: number | undefined;

@@ -1,5 +1,5 @@
 /**
- * The same optimiser with directions that a few exact gradients have scaled.
+ * Scales the directions of an optimiser by a few exact gradients.
  *
  * @module
  */
@@ -9,21 +9,25 @@ import { assertOptions } from "./options.ts";
 
 /** Arguments of {@linkcode withTeacher}. */
 export interface TeacherOptions {
-  /** Batches whose exact gradient is taken before the first step, 1 to 1024; 1 by default. */
+  /** Number of batches whose exact gradient is taken before the first step, 1 to 1024. Default 1. */
   readonly batches?: number;
-  /** The size of z in a tensor is the length of its gradient to this power, 0 to 1; that of `base` where it has gains, else 0.5. */
+  /**
+   * The magnitude of z in a tensor is the norm of its gradient to this power, from 0 to 1. Default: that of `base` if it has gains, otherwise
+   * 0.5.
+   */
   readonly power?: number | undefined;
 }
 
 /**
- * `base` with the gradient as its teacher: before the first step the exact gradient of a few batches says along which tensors the loss is steep, and
- * noise is larger there, by a power of two for each tensor (see {@linkcode gainsOf}). Nothing moves meanwhile, and no backward pass follows: a step
- * costs what it did, and the ledger, which has the gains, replays as any other. `offsetsFor` takes the gradients; a {@linkcode Session} takes
- * gains from its tensors.
+ * `base` with directions scaled by exact gradients. Before the first step, the exact gradient of a few batches shows to which tensors the loss
+ * is sensitive, and noise is larger in these, by a power of two per tensor (see {@linkcode gainsOf}). Nothing moves during this measurement, and
+ * no backward pass follows. Steps cost as much as before, and the ledger, which contains the gains, replays like any other. `offsetsFor`
+ * computes the gradients; a {@linkcode Session} takes gains from its tensors.
  *
- * Source: this library; guided directions are those of Maheswaranathan et al. (arXiv 1806.10230), whose subspace is here a diagonal by tensors.
+ * Source: this library. Guided directions are those of Maheswaranathan et al. (arXiv 1806.10230); their subspace is replaced by one factor per
+ * tensor.
  *
- * @throws {RangeError} For an optimiser that takes exact gradients anyway, has groups, or a number out of range
+ * @throws {RangeError} for an optimiser that already takes exact gradients or has groups, and for a number out of range.
  *
  * @example Of two batches
  * ```ts

@@ -91,7 +91,7 @@ export interface WantedOffsets {
   readonly span?: OffsetSpan;
   /** Groups with their own settings, each named after a kind. */
   readonly groups?: readonly Group[] | undefined;
-  /** Says of how many blocks the gradient is exact, where others move along noise. Default: all are alike. */
+  /** Returns the number of blocks whose gradient is exact while others move along noise. Default: all move in the same way. */
   readonly estimator?: Pick<Estimator, "exactBlocks"> | undefined;
 }
 
@@ -173,7 +173,7 @@ export function selectTrainables(
   return withExact(out, model, estimator);
 }
 
-/** Trainables with what their optimiser takes the gradient of: the last blocks, and what the forward reads behind them. */
+/** Marks the trainables whose gradient the optimiser takes: the last blocks, and everything that the forward pass reads after them. */
 function withExact(
   trainables: readonly Trainable[],
   { config }: SelectableModel,

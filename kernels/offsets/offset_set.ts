@@ -118,7 +118,11 @@ export class OffsetSet implements Disposable {
   readonly trainables: readonly Trainable[];
   /** The buffers that hold the offsets. */
   readonly arenas: readonly Storage[];
-  /** Per arena the update kernel's table: first quad, quads, tensor id, 1 if relative with a sign to keep plus 2 if it moves along its gradient where others move along noise, packed place, quads of a row, traits of its noise; in groups the pace and the index of the rate. */
+  /**
+   * The update kernel's table, per arena. Each section has: first quad, quads, tensor id, flags, packed place, quads per row, traits of its noise. With
+   * groups, it also has the pace and the index of the rate. Flags are 1 if relative with a sign to keep, plus 2 if it moves along its gradient while
+   * others move along noise.
+   */
   readonly tables: readonly Storage[];
   /** Whether any tensor is in a group. */
   readonly grouped: boolean;

@@ -23,11 +23,11 @@ export interface Radius {
   readonly weight: number;
 }
 
-/** Examples that are looked at along noise, where others are by the gradient. */
+/** The examples used for noise, if the gradient has its own batch. */
 export interface NoiseBatches {
-  /** Tokens of an example: longer ones are, and no other. Both draw from all if absent. */
+  /** Number of tokens above which an example is used for noise; shorter ones are used for the gradient. If absent, both draw from all examples. */
   readonly longerThan?: number;
-  /** Examples of a batch. As many as in the gradient's if absent. */
+  /** Examples per batch. If absent, as many as in the gradient's batch. */
   readonly noiseBatchSize?: number;
 }
 
@@ -49,15 +49,19 @@ export interface Estimator {
    */
   readonly tangents?: boolean;
   /**
-   * Whether the last direction is the normalised gradient of the loss instead of noise; what is told of the last branch is the gradient's norm. The
-   * other directions, if there are any, are noise. False if absent.
+   * Whether the last direction is the normalised gradient of the loss instead of noise. The value of the last branch is then the gradient's
+   * norm. All other directions are noise. Default false.
    */
   readonly exact?: boolean;
   /**
-   * Of how many of a model's blocks, the last ones, the gradient is; noise is then of what is below them alone. Of all that is trained if absent.
+   * The number of a model's last blocks to which the gradient applies; the noise then applies only to the blocks below. If absent, the gradient
+   * covers everything that is trained.
    */
   exactBlocks?(blocks: number): number;
-  /** Which examples noise is looked along on, where the gradient has a batch of its own, whose loss the branch before the last is. The same if absent. */
+  /**
+   * The examples used for noise, if the gradient has its own batch; the loss on that batch is the value of the branch before the last. If
+   * absent, both use the same batch.
+   */
   readonly batches?: NoiseBatches;
   /** The relative distance of a direction's evaluations. If absent, it is always 1. */
   radius?(seed: Seed): Radius;

@@ -1,40 +1,42 @@
 /**
- * The gradient itself of a model's last blocks, and an estimate along noise of what lies below.
+ * The exact gradient for a model's last blocks, and an estimate along noise for the blocks below.
  *
  * @module
  */
 import type { Estimator } from "./estimator.ts";
 import { assertOptions } from "../options.ts";
 
-/** Estimators along noise whose forwards the gradient can share. */
+/** Estimators along noise whose forward passes the gradient can share. */
 const ALONG_NOISE: readonly string[] = ["spsa", "forwardGradient"];
 
 /** Arguments of {@linkcode hybridGradient}. */
 export interface HybridGradientOptions {
-  /** The estimate of what lies below: {@linkcode spsa} or {@linkcode forwardGradient}. */
+  /** The estimate for the blocks below: {@linkcode spsa} or {@linkcode forwardGradient}. */
   readonly of: Estimator;
-  /** Share of the blocks whose gradient is exact, the last ones, above 0; rounded to whole blocks, at least 1. 2/3 by default. */
+  /** Fraction of the blocks, counted from the last, whose gradient is exact. Greater than 0, rounded to whole blocks, at least 1. Default 2/3. */
   readonly exactShare?: number;
-  /** Their number, in place of a share. */
+  /** Number of these blocks, instead of a fraction. */
   readonly exactBlocks?: number | undefined;
 }
 
 /**
- * Hybrid by depth. A model's last blocks, its last norm and its head get their exact gradient: a backward pass that stops where they begin. What is
- * below gets the estimate `of`, from the same forwards. Activations are kept of the last blocks alone.
+ * Hybrid by depth. A model's last blocks, its last norm and its head get their exact gradient, by a backward pass that stops where these blocks
+ * begin. The blocks below get the estimate `of`, from the same forward passes. Only the activations of the last blocks are stored.
  *
- * - Of {@linkcode forwardGradient} there is one backward pass, at the offsets as they are: the gradient is that of {@linkcode exactGradient}, and the
- *   derivative along each direction is the product of the slope that the pass ends with and the tangent that the blocks below arrive with. So
- *   no tangent runs through the last blocks.
- * - Of {@linkcode spsa} there is one on each side: the gradient is the mean of those at `w + epsilon z` and `w - epsilon z`, of all directions. The noise
- *   is below alone, so this is the slope of the same smoothed loss that the estimate is of, with an error of O(epsilon^2).
+ * - With {@linkcode forwardGradient}, there is one backward pass, at the current offsets. The gradient is that of {@linkcode exactGradient}. The
+ *   derivative along each direction is the dot product of the gradient at the end of the pass and the tangent from the blocks below, so no
+ *   tangent runs through the last blocks.
+ * - With {@linkcode spsa}, there is one backward pass on each side. The gradient is the mean of those at `w + epsilon z` and `w - epsilon z`,
+ *   over all directions. Because only the blocks below have noise, it is the gradient of the same smoothed loss that is estimated, with an error
+ *   of O(epsilon^2).
  *
- * Directions: those of `of`, then the gradient. Branches: those of `of`, then the gradient's norm. Like {@linkcode exactGradient} it is for losses
- * that the device computes, and no ledger replays it.
+ * Directions: those of `of`, then the gradient. Branches: those of `of`, then the gradient's norm. As with {@linkcode exactGradient}, the loss
+ * must be computed by the device, and a ledger cannot replay the steps.
  *
- * Source: the hybrid of Zhang et al. (arXiv 2402.11592, ZO on the first third of the blocks); where its gradients are taken is ours.
+ * Source: the hybrid of Zhang et al. (arXiv 2402.11592, zeroth order in the first third of the blocks). The points at which gradients are taken
+ * are this library's choice.
  *
- * @throws {RangeError} For another estimator, or a share or number out of range
+ * @throws {RangeError} for another estimator, or a fraction or number out of range.
  *
  * @example Two directions below, and the gradient of 4 of 6 blocks
  * ```ts

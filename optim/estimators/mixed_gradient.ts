@@ -1,35 +1,35 @@
 /**
- * An estimate along noise on one batch, beside the gradient itself on another.
+ * An estimate along noise on one batch, and the exact gradient on another.
  *
  * @module
  */
 import type { Estimator } from "./estimator.ts";
 import { assertOptions } from "../options.ts";
 
-/** Estimators along noise that a gradient may stand beside. */
+/** Estimators along noise that can be combined with a gradient. */
 const ALONG_NOISE: readonly string[] = ["spsa", "forwardGradient", "oneSided"];
 
 /** Arguments of {@linkcode mixedGradient}. */
 export interface MixedGradientOptions {
   /** The estimate along noise: {@linkcode spsa}, {@linkcode oneSided} or {@linkcode forwardGradient}. */
   readonly of: Estimator;
-  /** Tokens of an example: longer ones are looked at along noise, all others by the gradient. Default: both draw from all. */
+  /** Number of tokens above which an example is used for noise; all others are used for the gradient. Default: both draw from all examples. */
   readonly longerThan?: number | undefined;
-  /** Examples of a batch along noise. Default: as many as in the other. */
+  /** Examples per batch of noise. Default: as many as in the gradient's batch. */
   readonly noiseBatchSize?: number | undefined;
 }
 
 /**
- * Hybrid by length. Each step takes two batches: of long examples an estimate along noise, whose activations are not kept, and of short ones the
- * exact gradient, whose are. All that is trained moves along both; {@linkcode apart} weighs them.
+ * Hybrid by length. Each step takes two batches: one of long examples for an estimate along noise, whose activations are not stored, and one of
+ * short examples for the exact gradient, whose activations are. Everything that is trained moves along both; {@linkcode apart} weights them.
  *
- * Directions: those of `of`, then the gradient. Branches: those of `of`, the value on the gradient's batch, the gradient's norm. Like {@linkcode
- * exactGradient} it is for losses that the device computes, and no ledger replays it.
+ * Directions: those of `of`, then the gradient. Branches: those of `of`, the value on the gradient's batch, the gradient's norm. As with
+ * {@linkcode exactGradient}, the loss must be computed by the device, and a ledger cannot replay the steps.
  *
- * Source: Li et al., "Addax: Utilizing zeroth-order gradients to improve memory efficiency and performance of SGD for fine-tuning language models"
- * (arXiv 2410.06441).
+ * Source: Li et al., "Addax: Utilizing zeroth-order gradients to improve memory efficiency and performance of SGD for fine-tuning language
+ * models" (arXiv 2410.06441).
  *
- * @throws {RangeError} For another estimator, or a number out of range
+ * @throws {RangeError} for another estimator, or a number out of range.
  *
  * @example Examples of more than 200 tokens along noise, four at a time
  * ```ts

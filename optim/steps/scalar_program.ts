@@ -116,14 +116,14 @@ export function scalarProgram<T>(
   };
 }
 
-/** Directions of a step that are noise. */
+/** Number of directions of a step that are noise. */
 export function noiseDirections(
   { directions, exact }: Pick<Estimator, "directions" | "exact">,
 ): number {
   return exact ? directions - 1 : directions;
 }
 
-/** What is told of branches that are losses: tangents and norms are none. */
+/** The values of branches that are losses. Tangents and norms are excluded. */
 export function lossesSeen<T>(
   { tangents, exact }: Pick<Estimator, "tangents" | "exact">,
   losses: readonly T[],

@@ -1,5 +1,5 @@
 /**
- * Rules of their own for noise and for the gradient.
+ * Separate rules for noise and for the gradient.
  *
  * @module
  */
@@ -9,16 +9,16 @@ import type { Transformation, Transformed } from "./transformation.ts";
 
 /** Arguments of {@linkcode apart}. */
 export interface ApartOptions {
-  /** The rules of all values but the last, in order. */
+  /** The rules for all values except the last, in order. */
   readonly noise: readonly Transformation[];
-  /** Those of the last value. */
+  /** The rules for the last value. */
   readonly gradient: readonly Transformation[];
 }
 
 /**
- * The last value, which of {@linkcode hybridGradient} is the gradient's norm, by rules of its own; the others by theirs.
+ * Applies separate rules to the last value, which in {@linkcode hybridGradient} is the gradient's norm, and to the others.
  *
- * @throws {RangeError} For rules that hold or remember directions, or decay offsets: a gradient is of one step
+ * @throws {RangeError} for rules that hold or remember directions, or decay offsets, because a gradient belongs to a single step.
  *
  * @example The gradient clipped, the derivative along noise by its sign
  * ```ts

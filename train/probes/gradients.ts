@@ -1,5 +1,5 @@
 /**
- * How steep the loss is along each trained tensor, from its exact gradient.
+ * Measures how sensitive the loss is to each trained tensor, by its exact gradient.
  *
  * @module
  */
@@ -18,11 +18,11 @@ import { recordGradient } from "../../models/gradient.ts";
 import type { Model } from "../../models/inference/model.ts";
 
 /**
- * The squared norm, by trainable, of the gradient of the mean loss of some batches, at the base; nothing is changed, and all memory is free again. One
- * block at a time is computed again, so that it takes the least that a gradient can.
+ * For each trainable, the squared norm of the gradient of the mean loss of some batches, at the base model. Nothing is changed, and all memory
+ * is freed again. One block at a time is recomputed, so the gradient takes the least possible memory.
  *
- * @throws {RangeError} When a gradient is not finite
- * @throws {TypeError} For what has no adjoint
+ * @throws {RangeError} when a gradient is not finite.
+ * @throws {TypeError} for an operation without an adjoint.
  */
 export async function squaredGradients(
   model: Model,

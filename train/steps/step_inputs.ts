@@ -1,5 +1,5 @@
 /**
- * What is written for each training step, and where it lies.
+ * The inputs written for each training step, and their positions.
  *
  * @module
  */
@@ -14,59 +14,59 @@ import { reached } from "../../optim/group.ts";
 import { ratedInputs, updateInputs } from "../../optim/updates/update_rule.ts";
 import type { PackedBatch } from "../../models/batch.ts";
 
-/** Where a step's inputs lie in its one buffer, in bytes; bindings start at multiples of 256. */
+/** Byte offsets of a step's inputs in its single buffer. Bindings start at multiples of 256. */
 export interface InputLayout {
-  /** Seeds and amplitudes: of all tensors, or of those in each block, `tableBytes` apart, then of those in none. */
+  /** Seeds and amplitudes: one table for all tensors, or one for each block, `tableBytes` apart, followed by one for the tensors in no block. */
   readonly branches: number;
-  /** Bytes of one table of seeds and amplitudes: of all passes, `passBytes` apart. */
+  /** Bytes per table of seeds and amplitudes. A table covers all passes, `passBytes` apart. */
   readonly tableBytes: number;
-  /** Bytes of one pass's seeds and amplitudes. */
+  /** Bytes for the seeds and amplitudes of one pass. */
   readonly passBytes: number;
-  /** Branches of a pass; the last may have fewer. */
+  /** Branches per pass. The last pass may have fewer. */
   readonly perPass: number;
-  /** Branches that every pass has: 1 where the others are tangents of the first, else 0. */
+  /** Branches that are part of every pass: 1 if the others are tangents of the first, otherwise 0. */
   readonly shared: number;
-  /** What multiplies amplitudes, by group of tables: 1 alone where all tensors are looked along alike. */
+  /** Multiples of the amplitudes, by group of tables. Contains only 1 if all tensors have the same epsilon. */
   readonly reaches: readonly number[];
-  /** What multiplies the learning rate, by set of host scalars of the update rule. */
+  /** Multiples of the learning rate, by set of the update rule's host scalars. */
   readonly rates: readonly number[];
-  /** Host scalars. */
+  /** Offset of the host scalars. */
   readonly scalars: number;
-  /** Host scalars of the update rule, if there is one. */
+  /** Offset of the update rule's host scalars, if there is a rule. */
   readonly update: number;
-  /** Bytes of these. */
+  /** Bytes of the update rule's host scalars. */
   readonly updateBytes: number;
-  /** Whether the gradient goes on from the step before, a word, where steps are accumulated into one. */
+  /** Offset of a word that says whether the gradient continues from the previous step, when gradients are accumulated over several steps. */
   readonly goesOn: number;
-  /** Bytes of it. */
+  /** Bytes of that word's binding. */
   readonly goesOnBytes: number;
-  /** Seeds of the moves, where they are not the branches' in one pass. */
+  /** Offset of the seeds of the moves, if they are not the seeds of the branches in a single pass. */
   readonly seeds: number;
-  /** The batch's words. */
+  /** Offset of the batch's words. */
   readonly batch: number;
-  /** Bytes of these. */
+  /** Bytes of the batch's words. */
   readonly batchBytes: number;
-  /** The second batch's words, where a step has one. */
+  /** Offset of the second batch's words, if a step has one. */
   readonly second: number;
-  /** In all. */
+  /** Total number of bytes. */
   readonly bytes: number;
 }
 
 /**
- * Tables of seeds and amplitudes: one; where tensors take turns one for each block, and one for what is in none; all of them for each epsilon, where
- * groups have their own.
+ * Number of tables of seeds and amplitudes: one; if tensors take turns, one per block and one for the tensors in no block; and all of these once
+ * per epsilon, if groups have their own.
  */
 function tables({ plan }: Optimiser, reaches: readonly number[]): number {
   return turnTables(plan) * reaches.length;
 }
 
-/** Tables of seeds and amplitudes of one reach: one, or one for each block and one for what is in none. */
+/** Number of tables of seeds and amplitudes for one reach: one, or one per block and one for the tensors in no block. */
 export function turnTables(plan: DirectionPlan): number {
   const turns = turnsOf(plan);
   return turns ? turns.count + 1 : 1;
 }
 
-/** Where a branch's seed and amplitude stand in a table, in bytes. */
+/** Position of a branch's seed and amplitude within a table, in bytes. */
 export function branchPlace(
   { passBytes, perPass, shared }: Pick<InputLayout, "passBytes" | "perPass" | "shared">,
   branch: number,
@@ -77,12 +77,12 @@ export function branchPlace(
   return Math.floor(index / own) * passBytes + (shared + index % own) * 16;
 }
 
-/** Branches that every pass has: the value, where the others are its tangents. */
+/** Branches that are part of every pass: 1 for the value, if the others are its tangents. */
 export function sharedBranches({ estimator }: Optimiser): number {
   return estimator.tangents ? 1 : 0;
 }
 
-/** Whether the seeds of a step's moves are written for themselves. */
+/** Whether the seeds of a step's moves are written separately. */
 export function hasSeeds(
   optimiser: Optimiser,
   { perPass }: Pick<InputLayout, "perPass">,
@@ -92,7 +92,7 @@ export function hasSeeds(
   return !isPlain(optimiser.plan) || perPass < optimiser.estimator.branches.length;
 }
 
-/** Where the inputs of a step of a batch shape lie. */
+/** Positions of the inputs of a step, for one batch shape. */
 export function inputLayout(
   optimiser: Optimiser,
   { reaches, rates }: OffsetSet,
@@ -141,7 +141,7 @@ export function wordsOf(shape: BatchShape): number {
   return Math.ceil(batchLayout(shape).words / 4) * 16;
 }
 
-/** What is written into a step's input for step number `step` of the run with that master seed. */
+/** The inputs of step number `step`, in a run with the given master seed. */
 export function stepInputs(
   optimiser: Optimiser,
   master: Seed,

@@ -1,5 +1,5 @@
 /**
- * Where a walk backwards meets tangents: the derivative of the loss along a direction that only what lies below moves along.
+ * Combines a backward pass with tangents: the derivative of the loss along a direction that perturbs only the blocks below.
  *
  * @module
  */
@@ -9,10 +9,10 @@ import type { Storage } from "../../device/storage.ts";
 import copySource from "../pick_columns.wgsl.ts";
 import source from "./derivative_along.wgsl.ts";
 
-/** Workgroups that share the sum at most. */
+/** The most workgroups that share the sum. */
 const MOST_PARTIALS = 256;
 
-/** Records branch `branch` of the `of` that a value has, alone. Branches have a multiple of 4 elements each. */
+/** Records a copy of branch `branch` out of the `of` branches of a value. Branches have a multiple of 4 elements. */
 export function branchAlone(
   graph: Graph,
   value: Value,
@@ -32,7 +32,7 @@ export function branchAlone(
   return y;
 }
 
-/** Records the product of slopes of a loss by a value and a tangent of that value into `result[index]`. */
+/** Records the dot product of the gradient with respect to a value and a tangent of that value into `result[index]`. */
 export function derivativeAlong(
   graph: Graph,
   slope: Value,

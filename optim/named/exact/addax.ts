@@ -13,7 +13,7 @@ import { scaleBySchedule } from "../../transformations/scale_by_schedule.ts";
 import { elementwise, type Transformation } from "../../transformations/transformation.ts";
 import { FirstOrderOptions } from "./first_order.ts";
 
-/** What {@linkcode addax} takes besides what {@linkcode foSgd} does. */
+/** Options of {@linkcode addax} besides those of {@linkcode foSgd}. */
 export const AddaxOptions = {
   alpha: {
     doc: "weight of the estimate along noise; that of the gradient is 1 less it",
@@ -54,11 +54,12 @@ function weighed(by: number): Transformation {
 }
 
 /**
- * Addax: descent along `alpha d z + (1 - alpha) g`, with SPSA's derivative d along the noise z on a batch of long examples and the gradient g on
- * a batch of short ones, learning rate 1 over relative offsets. Activations are kept of the short examples alone, so the longest example no longer
- * says what a gradient takes. Nothing is kept per offset besides the gradient.
+ * Addax: descent along `alpha d z + (1 - alpha) g`, with SPSA's derivative d along the noise z on a batch of long examples, and the gradient g
+ * on a batch of short ones. Learning rate 1 for relative offsets. Only the activations of the short examples are stored, so the longest example
+ * no longer determines the memory of a gradient. Nothing is stored per offset besides the gradient.
  *
- * Departures: relative offsets instead of weights, and their scales of epsilon and learning rate; d is clipped, as {@linkcode qzo} does.
+ * Differences from the source: relative offsets instead of weights, with corresponding values of epsilon and learning rate; d is clipped, as in
+ * {@linkcode qzo}.
  *
  * Source: Li et al. (arXiv 2410.06441, algorithm 1).
  *

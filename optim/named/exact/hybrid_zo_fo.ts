@@ -15,7 +15,7 @@ import { scaleBySchedule } from "../../transformations/scale_by_schedule.ts";
 import { adam } from "../../updates/adam.ts";
 import { FoAdamOptions } from "./first_order.ts";
 
-/** What {@linkcode hybridZoFo} takes besides what {@linkcode foAdam} does. */
+/** Options of {@linkcode hybridZoFo} besides those of {@linkcode foAdam}. */
 export const HybridZoFoOptions = {
   exactShare: {
     doc:
@@ -48,20 +48,22 @@ export const HybridZoFoOptions = {
 /** Arguments of {@linkcode hybridZoFo}. */
 export type HybridZoFoOptions = FoAdamOptions & OptionsOf<typeof HybridZoFoOptions>;
 
-/** Root mean squares that a normalised derivative is clipped at, as {@linkcode qzoNormalised} does. */
+/** Number of root mean squares at which the normalised derivative is clipped, as in {@linkcode qzoNormalised}. */
 const CLIP = 3;
 
 /**
- * Hybrid ZO-FO by depth: exact gradients in the last two thirds of the blocks, by Adam with learning rate 3e-3 over relative offsets; in the first third
- * derivatives along noise, divided by their running root mean square as in {@linkcode qzoNormalised}, from the same forward. Activations are
- * kept of the exact blocks alone. See {@linkcode hybridGradient} for where the gradient is taken: with `below: "tangents"` at the offsets as they are, by
- * one backward pass; with `"differences"` at both sides, by two. `epsilon` is for differences only. Between them `exactBlocks` and memory are
- * a choice: the more blocks, the closer to {@linkcode foAdam}.
+ * Hybrid ZO-FO by depth: exact gradients in the last two thirds of the blocks, by Adam with learning rate 3e-3 for relative offsets. The first
+ * third uses derivatives along noise from the same forward pass, divided by their running root mean square as in {@linkcode qzoNormalised}. Only
+ * the activations of the exact blocks are stored.
  *
- * Departures: Adam and normalised derivatives in place of plain descent for both, tangents in place of SPSA by default.
+ * With `below: "tangents"`, the gradient is taken at the current offsets, by one backward pass; with `"differences"`, on both sides, by two (see
+ * {@linkcode hybridGradient}). `epsilon` applies to differences only. `exactBlocks` is a trade-off between memory and the result: the more
+ * blocks, the closer to {@linkcode foAdam}.
+ *
+ * Differences from the source: Adam and normalised derivatives instead of plain descent for both, and tangents instead of SPSA by default.
  *
  * Source: hybrid ZO-FO of Zhang et al., "Revisiting zeroth-order optimization for memory-efficient LLM fine-tuning" (arXiv 2402.11592), which
- * describes it and publishes no code for it.
+ * describes it but publishes no code for it.
  *
  * @example The last of four blocks is exact, by its number
  * ```ts
