@@ -1,5 +1,5 @@
 /**
- * The optimiser that a configuration names.
+ * Creates the optimiser that a configuration names.
  *
  * @module
  */
@@ -32,25 +32,25 @@ import type { GroupsConfig } from "./group_schema.ts";
 import type { TrainablesConfig } from "./schema.ts";
 import { type OptimiserConfig, ownKeys } from "./optimiser_schema.ts";
 
-/** What is read of a configuration: its optimiser, with arguments that only some have. */
+/** The parts of a configuration that determine its optimiser. */
 export interface ConfiguredOptimiser {
   /** A named optimiser and its arguments. */
   readonly optimiser: OptimiserConfig;
-  /** Steps of the run. */
+  /** Number of steps in the run. */
   readonly steps: number;
-  /** What is trained: an adapter's tensors have defaults of their own. */
+  /** The kinds that are trained. Tensors of adapters have their own defaults. */
   readonly trainables?: Pick<TrainablesConfig, "kinds">;
-  /** What differs for some kinds of it. */
+  /** Settings for individual kinds. */
   readonly groups?: GroupsConfig;
 }
 
 /**
- * The configured optimiser; what is not given is left to the optimiser's own defaults. A decaying schedule begins at the
- * learning rate, given or the optimiser's own, and ends with the run. All times are in steps of the run, also where the optimiser moves once in
- * several steps (`accumulate`, `batch_per_direction`); its schedules, which count moves, are made for that.
+ * The configured optimiser. Arguments that are not given have the optimiser's own defaults. A decaying schedule starts at the learning rate,
+ * given or default, and ends with the run. All durations are in steps of the run, even if the optimiser moves once in several steps
+ * (`accumulate`, `batch_per_direction`); its schedules, which count moves, are converted.
  *
- * @throws {RangeError} for an argument that the optimiser does not have, a schedule of an optimiser without
- * a learning rate, or a warm-up that is longer than the run.
+ * @throws {RangeError} for an argument that the optimiser does not have, a schedule for an optimiser without a learning rate, or a warm-up
+ * longer than the run.
  *
  * @example A learning rate that falls to zero over the run
  * ```ts
@@ -136,7 +136,7 @@ export function adapterDefaults(
   return { epsilon: size * epsilon, learningRate: size ** (1 - power) * learningRate };
 }
 
-/** Refuses what means nothing, or would do something else than it says, to a gradient. */
+/** Rejects settings that have no effect on exact gradients, or not the intended one. */
 function assertExact(config: OptimiserConfig, isMixed: boolean): void {
   const {
     name,
@@ -179,7 +179,7 @@ function assertExact(config: OptimiserConfig, isMixed: boolean): void {
   }
 }
 
-/** Where only an adapter is trained its defaults are the optimiser's. */
+/** If only an adapter is trained, its defaults are used for the optimiser. */
 function withAdapterDefaults(
   config: OptimiserConfig,
   { epsilon, learningRate }: AdapterDefaults,
@@ -195,7 +195,7 @@ function withAdapterDefaults(
   };
 }
 
-/** The groups of the kinds that are trained, those of adapters in `beside` with their defaults; undefined for none. */
+/** The groups of the kinds that are trained. Adapters in `beside` have their own defaults. Undefined if there are no groups. */
 function groupsOfKinds(
   kinds: readonly TrainableKind[],
   given: GroupsConfig,
@@ -214,7 +214,7 @@ function groupsOfKinds(
   return groups.length === 0 ? undefined : Object.fromEntries(groups);
 }
 
-/** The optimiser with the parts that any may have laid around its rule. */
+/** Adds the options that any optimiser can have around its rule. */
 function around(base: Optimiser, config: ConfiguredOptimiser["optimiser"]): Optimiser {
   const { rejectSpikes: threshold, clipQuantile: quantile } = config;
   const { accumulate: batches = 1, batchPerDirection: apart = 1 } = config;

@@ -1,5 +1,5 @@
 /**
- * What a configuration opens: the device, the model on it, and what a fine-tune of it needs.
+ * Opens what a configuration needs: the device, the model on it, and its adapter.
  *
  * @module
  */
@@ -24,21 +24,21 @@ import { exactlyQuantizedSource } from "../../models/checkpoints/derived/wide_va
 import type { TrainConfig } from "../config/schema.ts";
 import { adapterOfScheme } from "../config/scheme_schema.ts";
 
-/** A loaded model with the device it lies on; dispose frees both. */
+/** A loaded model and its device. Disposing frees both. */
 export interface RunSession extends Disposable {
   /** The device. */
   readonly gpu: Gpu;
-  /** The model as it lies on disk. */
+  /** The model as stored on disk. */
   readonly stored: ModelSource;
-  /** The base as it is loaded: quantised, where the configuration says so. */
+  /** The base model as loaded: quantised, if the configuration says so. */
   readonly source: ModelSource;
-  /** The base on the device, with the adapter beside it that was asked for. */
+  /** The base model on the device, with the requested adapter. */
   readonly model: Model;
-  /** What a user should know of the adapter that was asked for, a sentence each. */
+  /** Information for the user about the requested adapter, one sentence each. */
   readonly notes: readonly string[];
 }
 
-/** The configured device. */
+/** The options of the configured device. */
 export function gpuOptions(
   { device: { adapter, submission } }: Pick<TrainConfig, "device">,
 ): GpuOptions {
@@ -55,8 +55,8 @@ export function gpuOptions(
 }
 
 /**
- * The stored model as it is loaded: quantised as it is read where `quantize.format` says so, but for tensors that F16 would have to hold
- * and cannot; its notes name them.
+ * The stored model as it is loaded: if `quantize.format` is set, it is quantised as it is read, except for tensors that F16 would have to hold
+ * but cannot. Its notes name them.
  */
 export async function configuredSource(
   stored: ModelSource,
@@ -75,23 +75,26 @@ export interface AdapterShare {
   readonly weight?: number | undefined;
 }
 
-/** How to open a session. */
+/** Options for opening a session. */
 export interface RunSessionOptions extends LoadOptions {
   /** Path of a file of tuned scales to lay over the model, or of an adapter to put beside it; or several of them, whose sum is used. */
   readonly adapter?: string | readonly AdapterShare[] | undefined;
-  /** How long work may take, in place of what is configured. */
+  /** Limits of running time, instead of the configured ones. */
   readonly pacing?: PacingLimits | undefined;
-  /** Asked with the base before the device is opened: what it throws stops everything, such as what `assertExportable` throws. */
+  /** Called with the base model before the device is opened. If it throws, for example because of `assertExportable`, nothing is opened. */
   readonly check?: ((source: ModelSource) => void | Promise<void>) | undefined;
-  /** Tells what to put beside the base, given that of `adapter`: {@linkcode configuredAdapter}, or that of a ledger. Default: what is given. */
+  /**
+   * Returns the adapter to add to the base model, given the one in `adapter`: {@linkcode configuredAdapter}, or that of a ledger. Default: the
+   * given one.
+   */
   readonly beside?: ((source: ModelSource, given?: Adapter) => Adapter | undefined) | undefined;
 }
 
 /**
- * The new adapter that a configuration's scheme puts beside a model, or the one of a file that it names; undefined where it puts none.
+ * The adapter of a configuration's scheme: a new one, or the one in the file it names. Undefined if the scheme has none.
  *
- * @param given That of the file
- * @throws {RangeError} When it does not fit
+ * @param given The adapter from the file.
+ * @throws {RangeError} when it does not fit.
  */
 export function configuredAdapter(
   config: TrainConfig,
@@ -151,8 +154,8 @@ async function sumOf(
 /**
  * Opens the device and loads the configured model.
  *
- * @throws {NoAdapterError} Without a device of that name
- * @throws What opening and loading the model throw
+ * @throws {NoAdapterError} when there is no device with that name.
+ * @throws Any error of opening and loading the model.
  */
 export async function openRunSession(
   config: TrainConfig,
@@ -184,8 +187,8 @@ export async function openRunSession(
 }
 
 /**
- * The configured selection, as models take it: what is not given keeps its default. All layers where a word stands for one that is not
- * found yet, see {@linkcode chooseLayers}.
+ * The configured selection, in the form that models take. Settings that are not given have their defaults. If a word selects a layer that has
+ * not been determined yet, it contains all layers; see {@linkcode chooseLayers}.
  */
 export function selectionOfConfig({ trainables, groups }: TrainConfig): Selection {
   const { include, exclude, layers, kinds, span } = trainables;
