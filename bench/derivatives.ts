@@ -27,6 +27,7 @@ import { bytesSource } from "../quant/mod.ts";
 import { Trainer } from "../train/steps/trainer.ts";
 import { ggufBytes, llamaF32Tensors, llamaMetadata } from "../tests/support/gguf_writer.ts";
 import { permuteHeads, randomLlama } from "../tests/support/random_llama.ts";
+import { runTorchScript } from "./reference/torch.ts";
 import { describeMachine } from "./support/machine.ts";
 
 const HELP = `Prints the cost of exact derivatives as a markdown table.
@@ -38,6 +39,7 @@ Usage: deno task bench derivatives [options]
   --sequences N  sequences per batch (default 8)
   --format NAME  format of the weights (default Q4_0: one scale per 32)
   --kinds N      only the first N rows of the table
+  --torch        PyTorch's autograd over dense weights of the same shape beside them, on one thread (needs PyTorch)
   --small        use a model with 0.1 M weights instead of 20 M, to check that it runs
   --help         this text`;
 
@@ -125,6 +127,32 @@ async function timed(
   return { processor: (user + system) / 1000, clock: performance.now() - begun };
 }
 
+/** What PyTorch takes for a model of the same shape, whose weights are dense. */
+async function torchTimes(
+  shape: typeof LARGE,
+  { tokens, sequences, rounds }: Readonly<Record<"tokens" | "sequences" | "rounds", string>>,
+): Promise<{ readonly name: string; readonly processor: number; readonly clock: number }[]> {
+  const config = {
+    ...shape,
+    keyValueHeads: shape.kvHeads,
+    headDimension: shape.hidden / shape.heads,
+    rmsEpsilon: shape.epsilon,
+    ropeTheta: shape.ropeBase,
+    ropeInterleaved: true,
+    tiedHead: true,
+  };
+  const sizes = Object.entries({ tokens, sequences, rounds }).flatMap(([key, value]) => [
+    `--${key}`,
+    value,
+  ]);
+  const text = await runTorchScript("time_torch.py", [JSON.stringify(config), ...sizes]);
+  const { torch, forward, gradient } = JSON.parse(text);
+  return [
+    { name: `PyTorch ${torch}: a forward, dense weights`, ...forward },
+    { name: `PyTorch ${torch}: value and gradient by autograd, dense weights`, ...gradient },
+  ];
+}
+
 function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)];
@@ -134,7 +162,7 @@ function median(values: readonly number[]): number {
 export async function main(argv: string[]): Promise<void> {
   const args = parseArgs(argv, {
     string: ["rounds", "tokens", "sequences", "format", "kinds"],
-    boolean: ["help", "small"],
+    boolean: ["help", "small", "torch"],
     default: { rounds: "6", tokens: "64", sequences: "8", format: "Q4_0", kinds: "6" },
   });
   if (args.help) return console.log(HELP);
@@ -158,6 +186,7 @@ export async function main(argv: string[]): Promise<void> {
       if (round >= 0) times.push(taken);
     }
   }
+  const others = args.torch ? await torchTimes(shape, args) : [];
   console.log(`${await describeMachine(gpu.description)}\n`);
   console.log(
     `Llama, ${shape.layers} layers, ${shape.hidden} wide, ${args.format}; ${args.sequences} sequences of ${args.tokens} tokens, scales trained; medians. ` +
@@ -166,9 +195,12 @@ export async function main(argv: string[]): Promise<void> {
   console.log("| step | processor ms | clock ms | forwards |");
   console.log("|---|---|---|---|");
   const forward = median(made[0].times.map(({ processor }) => processor)) / 2;
-  for (const { name, times } of made) {
-    const processor = median(times.map((one) => one.processor));
-    const clock = median(times.map((one) => one.clock));
+  const all = made.map(({ name, times }) => ({
+    name,
+    processor: median(times.map((one) => one.processor)),
+    clock: median(times.map((one) => one.clock)),
+  }));
+  for (const { name, processor, clock } of [...all, ...others]) {
     console.log(
       `| ${name} | ${processor.toFixed(0)} | ${clock.toFixed(0)} | ${
         (processor / forward).toFixed(2)

@@ -92,11 +92,36 @@ export interface TextCase {
   readonly length: number;
   /** Windows to train on, and after them those held out. */
   readonly counts: readonly [number, number];
+  /** Windows are cut of each document by itself, and every fourth is held out. Default: of one stream. */
+  readonly apart?: boolean;
+}
+
+/** A paragraph that begins a story: stories have only a blank line between them, as paragraphs have. */
+const OPENING = /^(Once upon|Once there|One day|There was|There once)/;
+
+/** Paragraphs put together to stories: one begins like a story, or where the one before breaks off. */
+function storiesOf(text: string): string[] {
+  const stories: string[] = [];
+  let before = "";
+  for (const paragraph of text.split("\n\n")) {
+    const begins = OPENING.test(paragraph) || !/[.!?"]$/.test(before.trimEnd());
+    if (begins) stories.push(paragraph);
+    else stories.push(`${stories.pop()}\n\n${paragraph}`);
+    before = paragraph;
+  }
+  return stories;
 }
 
 /** The text cases. */
-export const TEXTS: { readonly [name in "stories" | "reviews"]: TextCase } = {
+export const TEXTS: { readonly [name in "stories" | "whole" | "reviews"]: TextCase } = {
   stories: { file: "tinystories.txt", documents: (text) => [text], length: 96, counts: [287, 96] },
+  whole: {
+    file: "tinystories.txt",
+    documents: storiesOf,
+    length: 96,
+    counts: [287, 96],
+    apart: true,
+  },
   reviews: {
     file: "reviews.txt",
     documents: (text) => text.trim().split("\n"),
@@ -107,14 +132,24 @@ export const TEXTS: { readonly [name in "stories" | "reviews"]: TextCase } = {
 
 /** Reads and cuts the text of a case. */
 export async function windows(
-  { file, documents, length, counts }: TextCase,
+  { file, documents, length, counts, apart = false }: TextCase,
   tokenizer: Tokenizer,
 ): Promise<Split> {
   const text = await readDataFile(join(DATA, "tasks/text", file));
   // As in the independent measurement this is compared with: no BOS before a window, held-out windows after the training ones.
-  const all = languageModellingExamples(tokenizer, documents(text), { length: length + 1 })
-    .map((e) => ({ ...e, candidates: [e.candidates[0].slice(1)] }))
-    .filter((e) => e.candidates[0].length === length);
+  const cut = (some: readonly string[]) =>
+    languageModellingExamples(tokenizer, some, { length: length + 1 })
+      .map((e) => ({ ...e, candidates: [e.candidates[0].slice(1)] }))
+      .filter((e) => e.candidates[0].length === length);
+  if (apart) {
+    const all = documents(text).flatMap((document) => cut([document]));
+    const isHeld = (_: Example, i: number) => i % 4 === 0;
+    return {
+      train: all.filter((one, i) => !isHeld(one, i)).slice(0, counts[0]),
+      heldOut: all.filter(isHeld).slice(0, counts[1]),
+    };
+  }
+  const all = cut(documents(text));
   const train = all.slice(0, counts[0]);
   const heldOut = all.slice(counts[0], counts[0] + counts[1]);
   return { train, heldOut };
@@ -144,6 +179,16 @@ function cases(format: string): Case[] {
       format,
       objective: "language-modelling",
       examples: (t) => windows(TEXTS.stories, t),
+      batchSize: 8,
+      steps: 320,
+      learningRate: 8e-3,
+    },
+    {
+      name: "tinystories-656k story by story",
+      model: "tinystories-656k",
+      format,
+      objective: "language-modelling",
+      examples: (t) => windows(TEXTS.whole, t),
       batchSize: 8,
       steps: 320,
       learningRate: 8e-3,

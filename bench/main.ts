@@ -31,6 +31,8 @@ const BENCHES: Readonly<Record<string, string>> = {
     "perplexity of real models in every format with every method (needs ../shared/data, resumable)",
   reference:
     "QZO and MeZO compared with an implementation in PyTorch (needs PyTorch and ../shared/data, resumable)",
+  estimators:
+    "estimates of the gradient of scales compared with the exact gradient, on three models (needs ../shared/data, resumable)",
   alignment:
     "SST-2 with and without MeZO's prompt, with equal numbers of forward passes (needs ../shared/data, resumable)",
   models:

@@ -21,7 +21,7 @@ const HELP = `Writes a case of "deno task bench finetune" for qzo_torch.py.
 
 Usage: deno run -A bench/reference/export_case.ts FOLDER [options]
 
-  --case NAME      stories (default) or reviews
+  --case NAME      stories (default), whole (stories cut one by one) or reviews
   --format NAME    of the matrices: any with codes, a scale per group and no zero points (default int4_g32)
   --seeds N        batches of seeds 0 to N-1 (default 3)
   --steps N        batches of how many steps (default 320)
@@ -36,6 +36,7 @@ interface Case extends TextCase {
 
 const CASES: Readonly<Record<string, Case>> = {
   stories: { ...TEXTS.stories, model: "tinystories-656k", batchSize: 8 },
+  whole: { ...TEXTS.whole, model: "tinystories-656k", batchSize: 8 },
   reviews: { ...TEXTS.reviews, model: "reviews-4m", batchSize: 4 },
 };
 

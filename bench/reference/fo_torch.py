@@ -53,7 +53,17 @@ def run(o):
         logits = model.multiply.linear(hidden, head)
         return F.cross_entropy(logits, windows[:, 1:].reshape(-1))
 
-    losses, norms, seconds = [], [], []
+    held = read_array(o.case, manifest["heldOut"]).long() if "heldOut" in manifest else None
+
+    def held_out():
+        """Nats per token of the windows that are not trained on."""
+        with torch.no_grad():
+            w, parts = weights(), held.split(16)
+            return round(sum(loss_of(w, part).item() * len(part) for part in parts) / len(held), 5)
+
+    losses, norms, seconds, curve = [], [], [], []
+    if held is not None and o.every:
+        curve.append([0, held_out()])
     for step in range(o.steps):
         begun = time.process_time()
         loss = loss_of(weights(), train[batches[step]])
@@ -69,11 +79,16 @@ def run(o):
             # No scale beyond zero.
             for w in offsets.values():
                 w.clamp_(min=-1)
+        for group in rule.param_groups:
+            group["lr"] = o.lr * (1 - (step + 1) / o.steps if o.schedule == "linear" else 1)
+        if held is not None and o.every and (step + 1) % o.every == 0:
+            curve.append([step + 1, held_out()])
         if not math.isfinite(losses[-1]):
             sys.exit(f"Cannot go on from step {step}: the loss is {losses[-1]}")
     print(json.dumps({
         "rule": o.rule, "lr": o.lr, "weightDecay": o.weight_decay, "accumulate": o.accumulate,
         "clipNorm": o.clip_norm if math.isfinite(o.clip_norm) else None, "torch": torch.__version__,
+        "schedule": o.schedule, **({"curve": curve} if curve else {}),
         "losses": [round(loss, 7) for loss in losses], "norms": [round(norm, 7) for norm in norms],
         "millisecondsOfProcessor": round(1000 * sorted(seconds)[len(seconds) // 2], 3),
     }))
@@ -85,6 +100,8 @@ if __name__ == "__main__":
     parser.add_argument("--rule", choices=["sgd", "adam", "adamw"], default="adam")
     parser.add_argument("--lr", type=float, default=3e-3)
     parser.add_argument("--weight-decay", type=float, default=0.01, help="of adamw")
+    parser.add_argument("--schedule", choices=["constant", "linear"], default="constant", help="linear: falls to 0")
+    parser.add_argument("--every", type=int, default=0, help="steps between two looks at the windows held out; 0: none")
     parser.add_argument("--clip-norm", type=float, default=math.inf)
     parser.add_argument("--accumulate", type=int, default=1, help="steps of one move")
     parser.add_argument("--steps", type=int, default=50)

@@ -19,19 +19,55 @@ class Multiply:
 
     def linear(self, x, w):
         """x [..., in], w [out, in] -> [..., out]"""
-        if not self.onednn:
-            return x @ w.T
-        return F.linear(x.to_mkldnn(), w.to_mkldnn()).to_dense()
+        return FastLinear.apply(x, w) if self.onednn else x @ w.T
 
     def grouped(self, a, b):
-        """a [n, i, k], b [n, k, j] -> [n, i, j], as a 1x1 convolution with a group for each of the n products"""
-        if not self.onednn:
-            return a @ b
-        (n, i, k), j = a.shape, b.shape[-1]
-        y = torch.mkldnn_convolution(
-            b.reshape(1, n * k, 1, j), a.reshape(n * i, k, 1, 1), None, [0, 0], [1, 1], [1, 1], n
-        )
-        return y.view(n, i, j)
+        """a [n, i, k], b [n, k, j] -> [n, i, j]"""
+        return FastGrouped.apply(a, b) if self.onednn else a @ b
+
+
+def fast_linear(x, w):
+    return F.linear(x.contiguous().to_mkldnn(), w.contiguous().to_mkldnn()).to_dense()
+
+
+def fast_grouped(a, b):
+    """As a 1x1 convolution with a group for each of the n products."""
+    (n, i, k), j = a.shape, b.shape[-1]
+    y = torch.mkldnn_convolution(
+        b.reshape(1, n * k, 1, j), a.reshape(n * i, k, 1, 1), None, [0, 0], [1, 1], [1, 1], n
+    )
+    return y.view(n, i, j)
+
+
+class FastLinear(torch.autograd.Function):
+    """oneDNN's product: torch cannot differentiate it where a gradient comes in as a plain tensor."""
+
+    @staticmethod
+    def forward(ctx, x, w):
+        ctx.save_for_backward(x, w)
+        return fast_linear(x, w)
+
+    @staticmethod
+    def backward(ctx, slope):
+        x, w = ctx.saved_tensors
+        rows = slope.flatten(0, -2)
+        by_x = fast_linear(slope, w.T) if ctx.needs_input_grad[0] else None
+        by_w = fast_linear(rows.T, x.flatten(0, -2).T) if ctx.needs_input_grad[1] else None
+        return by_x, by_w
+
+
+class FastGrouped(torch.autograd.Function):
+    """The same of many products."""
+
+    @staticmethod
+    def forward(ctx, a, b):
+        ctx.save_for_backward(a, b)
+        return fast_grouped(a, b)
+
+    @staticmethod
+    def backward(ctx, slope):
+        a, b = ctx.saved_tensors
+        return fast_grouped(slope, b.transpose(1, 2)), fast_grouped(a.transpose(1, 2), slope)
 
 
 class Llama:

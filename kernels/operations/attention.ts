@@ -12,6 +12,9 @@ import tangentSource from "./tangents/attention_tangent.wgsl.ts";
 import { attentionAdjoint, isLooped } from "./adjoints/attention_adjoint.ts";
 import type { ForwardContext } from "./context.ts";
 
+/** Heads whose value and tangent one invocation finds from the same keys: of wider ones it would hold too much. */
+const WIDEST_JOINT_HEAD = 128;
+
 /** Options of {@linkcode attention}. */
 export interface AttentionShape {
   /** Number of query heads. */
@@ -57,9 +60,10 @@ export const attentionOperation: Operation<AttentionAttributes> = {
   tangent(graph, inputs, attributes) {
     assertOwnKeys(attributes, "in forward mode");
     const y = result(graph, attributes);
-    recordHeads(graph, source, inputs, y, attributes, 1);
     const directions = attributes.context.branches - 1;
-    recordHeads(graph, tangentSource, inputs, y, attributes, directions);
+    const joint = directions === 1 && attributes.headDimension <= WIDEST_JOINT_HEAD;
+    if (!joint) recordHeads(graph, source, inputs, y, attributes, 1);
+    recordHeads(graph, tangentSource, inputs, y, attributes, directions, { VALUE: joint });
     return y;
   },
   adjoint(graph, inputs, output, slope, attributes) {
@@ -92,6 +96,7 @@ function recordHeads(
   y: Value,
   { context, heads, keyValueHeads, headDimension, ...rest }: AttentionAttributes,
   branches: number,
+  own: Readonly<Record<string, boolean>> = {},
 ): void {
   const { rows, batch, layout } = context;
   const { keyRows, rolling = false, window, cap, sharedKeys = 0 } = rest;
@@ -108,6 +113,7 @@ function recordHeads(
       CAPPED: cap !== undefined,
       ROLLING: rolling,
       SHARED: sharedKeys > 0,
+      ...own,
     },
     reads: { 1: q, 2: k, 4: v, 5: batch },
     writes: { 3: y },

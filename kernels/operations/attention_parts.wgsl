@@ -81,3 +81,12 @@ fn sees(m: u32, wanted: u32) -> bool {
     key = max(key, end - min(near, end));
 #endif
 #endpart
+
+// Which invocation this is, where later rows have more to do or less: workgroups take rows from both ends in turns, so that threads that share them
+// out in stretches have as much to do each.
+#part turned
+  let group = p.first_group + id.y * wg.x + id.x / {WORKGROUP}u;
+  let groups = (p.total + {WORKGROUP}u - 1u) / {WORKGROUP}u;
+  if (group >= groups) { return; }
+  let flat = select(group / 2u, groups - 1u - group / 2u, group % 2u == 1u) * {WORKGROUP}u + id.x % {WORKGROUP}u;
+#endpart

@@ -229,6 +229,8 @@ function namesOf(all: readonly Weight[], chosen: readonly Weight[], feed: readon
 export const ia3: AdapterScheme<Ia3Plan> = {
   name: "ia3",
   summary: "vectors that scale keys, values and what the MLP's last matrix reads",
+  // They begin at 1: steps as long as LoRA's hardly change them.
+  size: 2,
   options,
   make: (model, settings) => ia3Adapter(model, settings as Ia3Options),
   parse({ vectors, ...rest }) {

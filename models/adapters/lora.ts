@@ -150,6 +150,7 @@ function nothingNamed(
 export const lora: AdapterScheme<LoraPlan> = {
   name: "lora",
   summary: "two narrow matrices next to some of the base's matrices, which do not change",
+  isProduct: true,
   options,
   make: (model, settings) => loraAdapter(model, settings),
   parse({ matrices, ...rest }) {

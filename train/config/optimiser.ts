@@ -21,7 +21,9 @@ import {
   type Transformation,
   withRule,
   withTangents,
+  withTeacher,
 } from "../../optim/mod.ts";
+import { noiseDirections } from "../../optim/steps/scalar_program.ts";
 import { adapterScheme, adapterSchemeNames } from "../../models/adapters/schemes.ts";
 import type { AdapterDefaults } from "../../optim/named_optimiser.ts";
 import type { GroupOptions } from "../../optim/group.ts";
@@ -100,8 +102,11 @@ export function optimiserOfConfig(configured: ConfiguredOptimiser): Optimiser {
   const rate = learningRateOf(usual);
   const peak = rate === undefined ? undefined : share * rate;
   const made = make(scheduleOf(config, { steps, period }, peak));
-  if (exact) assertExact(config);
-  const looked = config.tangents ? withTangents(made) : made;
+  if (exact) assertExact(config, noiseDirections(made.estimator) > 0);
+  const taught = config.teacher === undefined
+    ? made
+    : withTeacher(made, { batches: config.teacher });
+  const looked = config.tangents ? withTangents(taught) : taught;
   if (looked.estimator.tangents && epsilon !== undefined) {
     throw new RangeError(
       `Cannot use optimiser.epsilon: ${epsilon}: the derivatives of ${
@@ -113,14 +118,18 @@ export function optimiserOfConfig(configured: ConfiguredOptimiser): Optimiser {
 }
 
 /**
- * What an optimiser looks and steps by default for the numbers of a scheme. The optimiser's own are for LoRA; for numbers that are `size` times as large epsilon is
+ * What an optimiser looks and steps by default for the numbers of a scheme. The optimiser's own are for numbers as large as LoRA's; for numbers that are `size` times as large epsilon is
  * that many times as far, and a step as many times as long: a derivative shrinks by it, what is made of one that is normalised does not, and a length from a
  * curvature is in units of epsilon already.
  */
-function adapterDefaults(name: OptimiserConfig["name"], kind: TrainableKind): AdapterDefaults {
-  const { epsilon, learningRate } = namedOptimisers[name].adapter;
+export function adapterDefaults(
+  name: OptimiserConfig["name"],
+  kind: TrainableKind,
+): AdapterDefaults {
+  const { epsilon: usual, learningRate, product = 1 } = namedOptimisers[name].adapter;
   const found = adapterSchemeNames.find((known) => known === kind);
-  const { size = 1 } = found === undefined ? {} : adapterScheme(found);
+  const { size = 1, isProduct = false } = found === undefined ? {} : adapterScheme(found);
+  const epsilon = isProduct ? product * usual : usual;
   if (size === 1) return { epsilon, learningRate };
   const { update, estimator, transformation } = namedOptimisers[name]();
   const power = update ? 0 : transformation.power ?? estimator.power ?? -1;
@@ -128,12 +137,33 @@ function adapterDefaults(name: OptimiserConfig["name"], kind: TrainableKind): Ad
 }
 
 /** Refuses what means nothing, or would do something else than it says, to a gradient. */
-function assertExact(config: OptimiserConfig): void {
-  const { name, epsilon, distribution, tangents, batchPerDirection, rejectSpikes, accumulate } =
-    config;
+function assertExact(config: OptimiserConfig, isMixed: boolean): void {
+  const {
+    name,
+    epsilon,
+    distribution,
+    tangents,
+    batchPerDirection,
+    rejectSpikes,
+    accumulate,
+    teacher,
+  } = config;
   const refuse = (key: string, value: unknown, why: string) =>
     new RangeError(`Cannot use optimiser.${key}: ${value}: ${why}`);
   const exact = `the gradients of ${name} are exact`;
+  if (teacher !== undefined) throw refuse("teacher", teacher, `${exact} in every step`);
+  if (isMixed) {
+    if (tangents) throw refuse("tangents", tangents, `${name} says itself how it looks below`);
+    for (
+      const [key, value = 1] of [["accumulate", accumulate], [
+        "batch_per_direction",
+        batchPerDirection,
+      ]] as const
+    ) {
+      if (value > 1) throw refuse(key, value, `${name} makes a move of each step`);
+    }
+    return;
+  }
   if (epsilon !== undefined) throw refuse("epsilon", epsilon, exact);
   if (distribution !== undefined) throw refuse("distribution", distribution, exact);
   if (tangents) throw refuse("tangents", tangents, exact);

@@ -22,7 +22,7 @@
 
 @compute @workgroup_size({WORKGROUP})
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) wg: vec3<u32>) {
-  let flat = p.first_group * {WORKGROUP}u + id.y * (wg.x * {WORKGROUP}u) + id.x;
+#include "attention_parts.wgsl" turned
   if (flat >= p.total) { return; }
   let kv = flat % p.kv_heads;
   let wanted = flat / p.kv_heads;

@@ -1,6 +1,6 @@
 // Tangents of attention with a running softmax: nothing of size T x T is stored. Of the scores s with tangents s' and the values v with v',
 // y' = sum e^s (s' v + v') / sum e^s - y sum e^s s' / sum e^s; the maximum that exponents are taken from cancels. y is there already, as
-// the first branch. One invocation a (direction, row, head).
+// the first branch; with VALUE, of one direction, it is found here too, from the same keys. One invocation a (direction, row, head).
 
 #include "attention_parts.wgsl" params
 
@@ -12,7 +12,11 @@
 #endif
 @compute @workgroup_size({WORKGROUP})
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) wg: vec3<u32>) {
+#if VALUE
+#include "attention_parts.wgsl" turned
+#else
   let flat = p.first_group * {WORKGROUP}u + id.y * (wg.x * {WORKGROUP}u) + id.x;
+#endif
   if (flat >= p.total) { return; }
   let head = flat % p.heads;
   let m = (flat / p.heads) % p.rows;
@@ -32,6 +36,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   let q{i} = q[query + {i}u] * p.scale;
   let r{i} = q[own + {i}u] * p.scale;
   var sum{i} = vec4<f32>();
+#if VALUE
+  var value{i} = vec4<f32>();
+#endif
 #endfor
 #endif
   var highest = -3.0e38;
@@ -71,6 +78,22 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
       s = soft_cap(s, p.cap);
       t *= 1.0 - (s / p.cap) * (s / p.cap);
 #endif
+#if VALUE
+      let top = max(highest, s);
+      let shrink = exp(highest - top);
+      let e = exp(s - top);
+      let et = e * t;
+      weight = weight * shrink + e;
+      slopes = slopes * shrink + et;
+#for i QUADS
+      {
+        let value_quad = v[at + {i}u];
+        value{i} = value{i} * shrink + e * value_quad;
+        sum{i} = sum{i} * shrink + (et * value_quad + e * v[moved + {i}u]);
+      }
+#endfor
+      highest = top;
+#else
       let top = max(highest, s);
       let shrink = exp(highest - top);
       let e = exp(s - top);
@@ -84,6 +107,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #endfor
 #endif
       highest = top;
+#endif
     }
   }
   let normaliser = 1.0 / weight;
@@ -92,7 +116,13 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
   for (var i = 0u; i < QUADS; i++) { y[own + i] = y[own + i] * normaliser - mean * y[query + i]; }
 #else
 #for i QUADS
+#if VALUE
+  let value_{i} = value{i} * normaliser;
+  y[query + {i}u] = value_{i};
+  y[own + {i}u] = sum{i} * normaliser - mean * value_{i};
+#else
   y[own + {i}u] = sum{i} * normaliser - mean * y[query + {i}u];
+#endif
 #endfor
 #endif
 }

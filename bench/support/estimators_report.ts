@@ -1,0 +1,316 @@
+/**
+ * What `bench/estimators.ts` measured, as a page and a picture.
+ *
+ * @module
+ */
+import * as Plot from "@observablehq/plot";
+import { compose, panel } from "../../show/plot.ts";
+
+/** An estimator's gradients of so many directions beside the exact one. */
+export interface Estimate {
+  /** Of the estimator. */
+  readonly name: string;
+  /** Directions of a gradient. */
+  readonly queries: number;
+  /** Forwards that such a gradient takes; a tangent counts as one. */
+  readonly forwards: number;
+  /** Gradients that the cosine is the mean of. */
+  readonly draws: number;
+  /** With the exact gradient of the same batch. */
+  readonly cosine: number;
+  /** Of its derivatives over the exact ones along the same directions: 1 where there is no bias. */
+  readonly slope?: number;
+  /** How far its derivatives are from the exact ones, in root mean squares of these. */
+  readonly error?: number;
+  /** Offsets. */
+  readonly dimension: number;
+}
+
+/** The part of a gradient that belongs to one kind of tensor. */
+export interface KindRow {
+  /** Of the tensors. */
+  readonly kind: string;
+  /** Their offsets. */
+  readonly dimension: number;
+  /** Of the exact gradient's square. */
+  readonly share: number;
+  /** Of spsa's gradient of 16 directions with the exact one. */
+  readonly cosine: number;
+  /** Of the batch's gradient with that of the other batches. */
+  readonly batches: number;
+}
+
+/** Losses where offsets were moved to. */
+export interface Move {
+  /** What the move is along, downwards. */
+  readonly direction: string;
+  /** The root mean square of an offset's change. */
+  readonly length: number;
+  /** Of the batch. */
+  readonly own: number;
+  /** Of the other batches. */
+  readonly others: number;
+}
+
+/** A model at a point of its training. */
+export interface EstimatorsRow {
+  readonly model: string;
+  readonly step: number;
+  /** Offsets that are trained. */
+  readonly scalars: number;
+  /** Of the batch's exact gradient. */
+  readonly norm: number;
+  readonly batches: {
+    /** Of the gradients of two batches, on average. */
+    readonly cosine: number;
+    /** Of the batch's gradient with that of the others together. */
+    readonly withOthers: number;
+    /** Square of the gradient that all batches have in common, without bias. */
+    readonly signal: number;
+    /** Square of one batch's gradient. */
+    readonly power: number;
+  };
+  readonly estimates: readonly Estimate[];
+  /** Error of spsa's derivatives, by epsilon. */
+  readonly curvature: readonly { readonly epsilon: number; readonly error: number }[];
+  readonly kinds: readonly KindRow[];
+  readonly before: Pick<Move, "own" | "others">;
+  readonly moves: readonly Move[];
+  /** With one offset a row, at the start. */
+  readonly rows?: readonly Estimate[];
+  readonly machine: string;
+}
+
+/** What the page says of how it was made. */
+export interface EstimatorsSettings {
+  readonly format: string;
+  readonly batch: number;
+  readonly batches: number;
+  readonly trained: number;
+  readonly rate: number;
+  readonly epsilon: number;
+  readonly plus: number;
+}
+
+/** The cosine that q random directions among d have with a gradient: the mean length of its part in their span. */
+export function expectedCosine(queries: number, dimension: number): number {
+  // E|x| of q normal numbers over sqrt(d), by q: 0.80, 1.25, 1.60, 1.88 ...
+  let length = Math.sqrt(2 / Math.PI);
+  for (let q = 1; q < queries; q++) length = q / length;
+  return length / Math.sqrt(dimension + queries + 1);
+}
+
+const number = (x: number, digits = 4): string => x.toFixed(digits);
+const percent = (x: number | undefined): string =>
+  x === undefined ? "" : `${Number((100 * x).toPrecision(2))} %`;
+
+function estimatesTable(rows: readonly EstimatorsRow[]): string[] {
+  const lines = rows.filter(({ step }) => step === 0).flatMap(({ model, estimates, rows = [] }) =>
+    [...estimates, ...rows].map((it) =>
+      `| ${model} | ${it.name} | ${it.queries} | ${it.forwards} | ${number(it.cosine)} | ${
+        number(expectedCosine(it.queries, it.dimension))
+      } | ${it.slope === undefined ? "" : number(it.slope, 3)} | ${percent(it.error)} |`
+    )
+  );
+  return [
+    "| model | estimator | directions | forwards | cosine | in theory | slope of derivatives | their error |",
+    "|---|---|---|---|---|---|---|---|",
+    ...lines,
+  ];
+}
+
+function trainingTable(rows: readonly EstimatorsRow[]): string[] {
+  const lines = rows.map(
+    ({ model, step, scalars, norm, batches, estimates, curvature, before }) => {
+      const cosines = estimates.filter(({ name }) => name === "spsa").map(({ cosine }) =>
+        number(cosine)
+      );
+      return `| ${model} | ${step} | ${before.others.toFixed(3)} | ${scalars} | ${
+        norm.toFixed(3)
+      } | ${cosines.join(" / ")} | ${number(batches.cosine, 2)} | ${
+        number(batches.withOthers, 2)
+      } | ${curvature.map(({ error }) => percent(error)).join(" / ")} |`;
+    },
+  );
+  const epsilons = rows[0]?.curvature.map(({ epsilon }) => epsilon).join(" / ") ?? "";
+  return [
+    `| model | step | loss | offsets | norm of the gradient | cosine of spsa, 1 / 4 / 16 directions | of two batches' gradients | of a batch's with the others' together | error of spsa's derivatives at ε ${epsilons} |`,
+    "|---|---|---|---|---|---|---|---|---|",
+    ...lines,
+  ];
+}
+
+function kindsTable(rows: readonly EstimatorsRow[]): string[] {
+  return [
+    "| model | kind | offsets | share of the gradient's square | cosine of spsa, 16 directions | in theory | of a batch's gradient with the others' |",
+    "|---|---|---|---|---|---|---|",
+    ...rows.filter(({ step }) => step === 0).flatMap(({ model, kinds }) =>
+      kinds.map(({ kind, dimension, share, cosine, batches }) =>
+        `| ${model} | ${kind} | ${dimension} | ${percent(share)} | ${number(cosine)} | ${
+          number(Math.sqrt(share) * expectedCosine(16, dimension))
+        } | ${number(batches, 2)} |`
+      )
+    ),
+  ];
+}
+
+function movesTable(rows: readonly EstimatorsRow[]): string[] {
+  const lengths = rows[0] ? [...new Set(rows[0].moves.map(({ length }) => length))] : [];
+  const lines = rows.flatMap(({ model, step, before, moves }) =>
+    [...new Set(moves.map(({ direction }) => direction))].map((direction) => {
+      const cells = moves.filter((move) => move.direction === direction).map(({ own, others }) =>
+        `${signed(own - before.own)}, ${signed(others - before.others)}`
+      );
+      return `| ${model} | ${step} | ${direction} | ${cells.join(" | ")} |`;
+    })
+  );
+  return [
+    `| model | step | downwards along | ${
+      lengths.map((length) => `by ${100 * length} %`).join(" | ")
+    } |`,
+    `|---|---|---|${lengths.map(() => "---|").join("")}`,
+    ...lines,
+  ];
+}
+
+/** What limits training without gradients, in the figures of one model before training. */
+function limits(
+  { model, scalars, estimates, batches, kinds, curvature, before, moves }: EstimatorsRow,
+): string {
+  const of = (name: string, queries: number) =>
+    estimates.find((it) => it.name === name && it.queries === queries)!;
+  const [one, sixteen] = [of("spsa", 1), of("spsa", 16)];
+  const best = (direction: string) =>
+    moves.filter((move) => move.direction === direction)
+      .reduce((a, b) => b.others < a.others ? b : a);
+  const [exact, guessed] = [best("exact gradient of the batch"), best("spsa of 16 directions")];
+  const wanted = Math.round(batches.cosine ** 2 * scalars / 1000) * 1000;
+  const steepest = kinds.toSorted((a, b) => b.share / b.dimension - a.share / a.dimension)[0];
+  const gain = Math.sqrt(steepest.share / steepest.dimension * scalars);
+  const last = curvature.at(-1)!;
+  const fall = (move: Move) =>
+    `${signed(move.others - before.others)} at ${100 * move.length} % (${
+      signed(move.own - before.own)
+    } on the batch itself)`;
+  return [
+    `- \`${model}\`, ${scalars} scales. **Variance**: the two forwards of one direction give a cosine of ${
+      number(one.cosine)
+    }, and ${sixteen.forwards} forwards one of ${number(sixteen.cosine)}.`,
+    `  **Batch noise**: gradients of two batches have a cosine of ${number(batches.cosine, 2)}, ${
+      Math.round(batches.cosine / one.cosine)
+    } times that of one direction; an estimate that is as good takes about ${wanted} directions.`,
+    `  **Curvature**: differences of losses are ${
+      percent(one.error)
+    } from the exact derivative, and ${
+      percent(last.error)
+    } at ε ${last.epsilon}. **Along the direction itself** the loss of other batches changes by ${
+      fall(exact)
+    } along the exact gradient, and by ${
+      fall(guessed)
+    } along the estimate of 16 directions: the best of the lengths tried.`,
+    `  **By kind**: ${steepest.kind} has the steepest slope per offset, ${
+      percent(steepest.share)
+    } of the gradient's square in ${steepest.dimension} offsets; looking along it alone makes the cosine with the whole gradient ${
+      gain.toFixed(1)
+    } times as large, which is the most that any gain by kind can do.`,
+  ].join("\n");
+}
+
+const signed = (x: number): string => `${x < 0 ? "−" : "+"}${Math.abs(x).toFixed(4)}`;
+
+const COLOURS = ["#4269d0", "#e4572e", "#3b8c5a"];
+
+/** Cosines against directions, measured and in theory, and that of two batches' gradients. */
+function pictureOf(rows: readonly EstimatorsRow[]): string | undefined {
+  const first = rows.filter(({ step }) => step === 0);
+  if (first.length === 0) return undefined;
+  const width = 800;
+  const directions = [1, 4, 16, 64, 256, 1024];
+  const marks = first.flatMap(({ model, scalars, estimates, batches }, i): Plot.Markish[] => {
+    const stroke = COLOURS[i % COLOURS.length];
+    const theory = directions.map((q) => ({ q, cosine: expectedCosine(q, scalars) }));
+    const measured = estimates.filter(({ name }) => name === "spsa").map((it) => ({
+      q: it.queries,
+      cosine: it.cosine,
+      model,
+    }));
+    return [
+      Plot.lineY(theory, { x: "q", y: "cosine", stroke, strokeOpacity: 0.6 }),
+      Plot.dot(measured, { x: "q", y: "cosine", r: 4, fill: stroke }),
+      Plot.ruleY([batches.cosine], { stroke, strokeDasharray: "4 3" }),
+    ];
+  });
+  return compose(
+    width,
+    "Cosine with the exact gradient: spsa measured (dots) and in theory; dashed: of two batches",
+    first.map(({ model }, i) => [model, COLOURS[i % COLOURS.length]]),
+    [panel({
+      width,
+      height: 320,
+      x: { type: "log", label: "directions", ticks: directions, tickFormat: "d" },
+      y: { type: "log", label: "cosine", grid: true },
+      marks,
+    })],
+  );
+}
+
+/** The page and the picture. */
+export function estimatorsReport(
+  rows: readonly EstimatorsRow[],
+  { format, batch, batches, trained, rate, epsilon, plus }: EstimatorsSettings,
+): { readonly text: string; readonly picture: string | undefined } {
+  const sorted = rows.toSorted((a, b) => a.model.localeCompare(b.model) || a.step - b.step);
+  const picture = pictureOf(sorted);
+  const text = [
+    "# How good estimates of the gradient are",
+    "",
+    `\`deno task bench estimators\` (resumable, [rows](estimators.jsonl)). Models at ${format} on SST-2 with MeZO's prompt, scales trained with relative offsets; batches of ${batch} training examples that are`,
+    `not trained on; points before training and after steps of \`qzoNormalised\` (batches of ${trained}, learning rate ${rate}). The exact gradient is that of the same batch by reverse mode. ε is ${epsilon} where`,
+    `nothing is said, and ${plus} with an offset a row, as in \`qzoPlus\`. A tangent counts as a forward.`,
+    "",
+    ...new Set(sorted.map(({ machine }) => machine)),
+    "",
+    ...picture ? ["![cosines](estimators.svg)", ""] : [],
+    "## At the start",
+    "",
+    "Theory: the part of a gradient that lies in the span of q random directions among d, 0.80/√d for one. The slope is that of the estimator's derivatives over the exact ones",
+    "(1: no bias), their error is in root mean squares of the exact ones. Dividing by a running root mean square, as `qzoNormalised` does, changes no direction.",
+    "",
+    ...estimatesTable(sorted),
+    "",
+    "By kind of tensor. A derivative is of all tensors at once, so a kind has the noise of the others too: in theory its cosine is that of its own offsets times the root of",
+    "its share.",
+    "",
+    ...kindsTable(sorted),
+    "",
+    "## Over training",
+    "",
+    ...trainingTable(sorted),
+    "",
+    "## What a step brings",
+    "",
+    `Change of the loss, of the batch and of the ${
+      batches - 1
+    } other batches, where all offsets are moved along a direction until their root mean square has changed by so much.`,
+    "",
+    ...movesTable(sorted),
+    "",
+    "## What limits training without gradients",
+    "",
+    "At equal forwards, the variance of the estimate: two orders of magnitude before batches, curvature or the reach of scales matter.",
+    "",
+    ...sorted.filter(({ step }) => step === 0).map(limits),
+    "",
+    "How far scales reach is seen from [exact Adam on them](finetune.md#exact-gradients), which goes six times as far on the stories in 80 steps as 640 forwards of `qzoNormalised`.",
+    "",
+    "## What that says about a better qzoPlus",
+    "",
+    "Every estimate that looks along directions which know nothing of the gradient has the cosine of the theory, whatever is done to its derivatives: `forwardGradient`, which has no bias at all, has that of",
+    "`spsa` to four decimals; Rademacher directions, a normalised derivative or one around a mean have it too, and signs less. What is left to gain at equal forwards is what `qzoPlus` has already: one-sided",
+    "branches, as good as two-sided ones for half the forwards, and fewer offsets (one a row). A control variate does not help either: around the gradient of another batch, 16 directions are hardly",
+    "better than without, while that gradient alone would be many times as good; where one has it, it is to be followed. So a successor would have to look along fewer offsets, such as those of the kind",
+    "with the steepest slopes (above), or take its directions from exact gradients, which is what the hybrids do.",
+    "",
+  ].join("\n");
+  return { text, picture };
+}
