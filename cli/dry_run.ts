@@ -9,6 +9,7 @@ import { NoAdapterError, OutOfMemoryError } from "../kernels/mod.ts";
 import { openModelSource, type Tokenizer } from "../models/mod.ts";
 import { sightOf } from "../models/architectures.ts";
 import type { Example } from "../models/batch.ts";
+import { forwardsOf, type Optimiser } from "../optim/optimiser.ts";
 import {
   configuredAdapter,
   configuredSource,
@@ -205,8 +206,7 @@ function planFacts(
 ): Fact[] {
   const optimiser = optimiserOfConfig(config);
   const perEpoch = stepsPerEpoch(config, examples);
-  // The second of an exact gradient is its norm.
-  const forwards = optimiser.estimator.exact ? 1 : optimiser.evaluations;
+  const forwards = forwardsOf(optimiser);
   const { train, validation } = examples;
   const batch = Math.min(config.batchSize, train.examples.length);
   const perPass = train.examples.reduce((sum, it) => sum + tokensOf(it), 0);
@@ -234,7 +234,7 @@ function planFacts(
     [
       "forwards",
       `${grouped(config.steps * forwards)}, ${forwards}${
-        optimiser.estimator.exact ? " and a backward" : ""
+        optimiser.estimator.exact ? ` and ${backwards(optimiser)}` : ""
       } per step: about ${grouped(tokens)} tokens`,
     ],
     [
@@ -249,6 +249,14 @@ function planFacts(
     ],
     ["output", config.output],
   ];
+}
+
+/** The backward passes of a step by exact gradients, in words. */
+function backwards(optimiser: Optimiser): string {
+  const { estimator } = optimiser;
+  const passes = estimator.tangents ? 1 : forwardsOf(optimiser);
+  const words = passes === 1 ? "a backward" : `${passes} backwards`;
+  return estimator.exactBlocks ? `${words} through the last blocks` : words;
 }
 
 /** What exact gradients would take. */

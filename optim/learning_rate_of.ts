@@ -56,6 +56,9 @@ export function learningRateAt(
   { transformation, update, plan }: Pick<Optimiser, "transformation" | "update" | "plan">,
 ): ((step: number) => number) | undefined {
   const period = transformation.period ?? transformation.hold ?? 1;
+  // A rule's own is that of its optimiser, whatever else is scaled.
+  const ruled = schedule(update?.parameters.learningRate);
+  if (ruled) return (step) => ruled.at(Math.floor(step / plan.hold));
   const found = schedule(scaling(transformation.parameters));
   if (found) return (step) => found.at(Math.floor(step / period));
   const parts = transformation.parts ?? [transformation];
@@ -64,6 +67,5 @@ export function learningRateAt(
     const before = parts.slice(0, place).reduce((sum, { inputSize }) => sum + inputSize, 0);
     return (step) => transformation.inputs(step)[before];
   }
-  const ruled = schedule(update?.parameters.learningRate);
-  return ruled && ((step) => ruled.at(Math.floor(step / plan.hold)));
+  return undefined;
 }

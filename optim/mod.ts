@@ -49,7 +49,9 @@ export {
 } from "./steps/executor.ts";
 export { minimise, type MinimiseOptions, type MinimiseStep } from "./steps/minimise.ts";
 export { exactGradient } from "./estimators/exact_gradient.ts";
-export { FirstOrderOptions, FoAdamOptions, FoAdamWOptions } from "./named/first_order.ts";
+export { hybridGradient, type HybridGradientOptions } from "./estimators/hybrid_gradient.ts";
+export { apart, type ApartOptions } from "./transformations/apart.ts";
+export { FirstOrderOptions, FoAdamOptions, FoAdamWOptions } from "./named/exact/first_order.ts";
 export { forwardGradient, type ForwardGradientOptions } from "./estimators/forward_gradient.ts";
 export { type FrozenBy } from "./preparations/frozen.ts";
 export { type CompleteGains, type Gains, gainsOf } from "./preparations/gains.ts";
@@ -119,6 +121,7 @@ export {
   forwardGrad,
   foSgd,
   fzoo,
+  hybridZoFo,
   kerzoo,
   lozo,
   meazo,
@@ -140,6 +143,7 @@ export {
   zoSgdSign,
 } from "./named/all.ts";
 export { BlockwiseZoOptions } from "./named/blockwise_zo.ts";
+export { HybridZoFoOptions } from "./named/exact/hybrid_zo_fo.ts";
 export { KerzooOptions } from "./named/kerzoo.ts";
 export { LozoOptions } from "./named/lozo.ts";
 export { MeazoOptions } from "./named/meazo.ts";
@@ -294,5 +298,6 @@ export {
   WgslEmitter,
 } from "./algebra/wgsl_ops.ts";
 export { withRule } from "./with_rule.ts";
+export { type TeacherOptions, withTeacher } from "./with_teacher.ts";
 export { withTangents } from "./with_tangents.ts";
 export { emitUpdateRule } from "./updates/update_rule_wgsl.ts";

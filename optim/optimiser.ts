@@ -160,6 +160,9 @@ function groupsOf(
   const refuse = (why: string) => new RangeError(`Cannot give ${name} groups: ${why}`);
   if (accept) throw refuse(`${accept.name} tries steps at a single scale only`);
   if (gains) throw refuse("its gains already say how tensors differ; leave out gains");
+  if (estimator.exact && estimator.directions > 1) {
+    throw refuse("what moves along noise and what moves along the gradient differ already");
+  }
   if (transformation.decays) {
     throw refuse(
       "its weight decay applies to all groups alike; keep the state stored, or leave out weight decay",
@@ -181,6 +184,32 @@ function groupsOf(
 function epsilonOf(parameters: JsonValue | undefined): number | undefined {
   const { epsilon, of } = Object(parameters);
   return typeof epsilon === "number" ? epsilon : of && epsilonOf(of.parameters);
+}
+
+/** Refuses what is about directions, of a step along its gradient. */
+function assertExact(
+  { estimator, accept }: OptimiserOptions,
+  plan: DirectionPlan,
+  moves: number,
+): void {
+  const alone = estimator.directions === 1;
+  // Gradients of several steps add up where they lie; noise does not.
+  const isKept = isPlain(alone ? { ...plan, hold: 1 } : plan);
+  if (isKept && !accept && moves === estimator.directions) return;
+  throw new RangeError(
+    `Cannot make an optimiser: ${estimator.name} has the gradient of each step as its ${
+      alone ? "only" : "last"
+    } direction, so nothing ${
+      alone ? "" : "holds, accumulates, "
+    }remembers, masks or tries directions`,
+  );
+}
+
+/** Forwards of a step; a backward pass is none. */
+export function forwardsOf(
+  { estimator, evaluations }: Pick<Optimiser, "estimator" | "evaluations">,
+): number {
+  return estimator.exact ? estimator.branches.length - 1 : evaluations;
 }
 
 /**
@@ -230,11 +259,7 @@ export function optimiser(options: OptimiserOptions): Optimiser {
   }
   const { accept } = options;
   const moves = movesOf(plan, estimator.directions);
-  if (estimator.exact && (!isPlain({ ...plan, hold: 1 }) || accept || moves !== 1)) {
-    throw new RangeError(
-      `Cannot make an optimiser: ${estimator.name} has the gradient of each step as its only direction, so nothing remembers, masks or tries directions`,
-    );
-  }
+  if (estimator.exact) assertExact(options, plan, moves);
   if (accept && (moves !== 1 || update || turnsOf(plan))) {
     throw new RangeError(
       `Cannot make an optimiser: ${accept.name} tries steps along a single direction, so there must be no blocks and no update rule`,

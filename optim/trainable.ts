@@ -35,6 +35,8 @@ export interface Trainable {
   readonly gain?: number | undefined;
   /** Its group, where it has an epsilon or a learning rate of its own; the optimiser's if absent. */
   readonly group?: TrainedGroup | undefined;
+  /** Whether its gradient is exact, where others move along noise; absent where all move alike. */
+  readonly exact?: true | undefined;
   /** Its layer, counted from 0; absent if it is in none. */
   readonly layer?: number | undefined;
   /** The half of its layer that it is in; absent if it is in none. */

@@ -30,7 +30,7 @@ const ESTIMATES: readonly string[] = ["spsa", "oneSided"];
  */
 export function withTangents(base: Optimiser): Optimiser {
   const { plan, transformation, estimator } = base;
-  if (!ESTIMATES.includes(estimator.name) && !estimator.tangents) {
+  if (estimator.exact || !ESTIMATES.includes(estimator.name) && !estimator.tangents) {
     throw new RangeError(
       `Cannot take tangents with ${base.name}: its estimator ${estimator.name} does not compute derivatives along directions; those that do are ${
         ESTIMATES.join(", ")

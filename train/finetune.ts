@@ -16,7 +16,7 @@ import { learningRateAt } from "../optim/learning_rate_of.ts";
 import { periods } from "../optim/preparations/preparation.ts";
 import { preparationsOf } from "../optim/preparations/preparations.ts";
 import { NonFiniteLossError } from "../optim/non_finite_loss_error.ts";
-import type { Optimiser } from "../optim/optimiser.ts";
+import { forwardsOf, type Optimiser } from "../optim/optimiser.ts";
 import { type BatchOrder, batchOrder, type LeftOver } from "../tasks/order.ts";
 import { BestSoFar } from "./steps/best_so_far.ts";
 import { ChunkQueue, type ExampleIn } from "./steps/chunk_queue.ts";
@@ -256,7 +256,7 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
       const pauses = stateFile && (() => stateFile.isDue);
       queue = new ChunkQueue(trainer, order, { ...options, steps: to, pauses }, {
         step: from,
-        branches: optimiser.estimator.exact ? 1 : optimiser.evaluations,
+        branches: forwardsOf(optimiser),
       });
       while (queue.pending) {
         const chunk = await queue.next();

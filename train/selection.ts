@@ -5,12 +5,13 @@
  */
 
 import { type DeviceTensor, OffsetSet, trainableOf } from "../kernels/mod.ts";
+import type { Estimator } from "../optim/estimators/estimator.ts";
 import type { OffsetForm, OffsetSpan } from "../optim/offset.ts";
 import type { Trainable } from "../optim/trainable.ts";
 import { type Group, trainedGroup } from "../optim/group.ts";
 import { tensorId } from "../optim/directions/tensor_id.ts";
 import { nearestNames } from "../quant/nearest_names.ts";
-import { partName, secondPart, type TrainedPart } from "../quant/layouts/trained_part.ts";
+import { partName, partOf, secondPart, type TrainedPart } from "../quant/layouts/trained_part.ts";
 import type { AdapterTensor } from "../models/adapters/scheme.ts";
 import type { Weight } from "../models/architecture.ts";
 import { type AdapterSchemeName, adapterSchemeNames } from "../models/adapters/schemes.ts";
@@ -90,6 +91,8 @@ export interface WantedOffsets {
   readonly span?: OffsetSpan;
   /** What differs for some kinds: groups by the name of a kind. */
   readonly groups?: readonly Group[] | undefined;
+  /** Says of how many blocks the gradient is exact, where others move along noise. Default: all are alike. */
+  readonly estimator?: Pick<Estimator, "exactBlocks"> | undefined;
 }
 
 /** What a selection looks at. */
@@ -105,7 +108,7 @@ export function selectTrainables(
   wanted: OffsetForm | WantedOffsets,
   selection: Selection = {},
 ): Trainable[] {
-  const { form: usualForm, span: usual = "block", groups }: WantedOffsets =
+  const { form: usualForm, span: usual = "block", groups, estimator }: WantedOffsets =
     typeof wanted === "string" ? { form: wanted } : wanted;
   const { kinds = usualKinds(model), include = ["*"], exclude, span = usual } = selection;
   const { layers, layersOf = {} } = selection;
@@ -165,7 +168,23 @@ export function selectTrainables(
       }`,
     );
   }
-  return out;
+  return withExact(out, model, estimator);
+}
+
+/** Trainables with what their optimiser takes the gradient of: the last blocks, and what the forward reads behind them. */
+function withExact(
+  trainables: readonly Trainable[],
+  { config }: SelectableModel,
+  { exactBlocks }: NonNullable<WantedOffsets["estimator"]> = {},
+): Trainable[] {
+  if (!exactBlocks) return [...trainables];
+  const from = config.layers - exactBlocks(config.layers);
+  const weights = weightsOf(config);
+  const behind = weights.slice(weights.findLastIndex(({ layer }) => layer !== undefined) + 1);
+  const names = new Set(behind.map(({ name }) => name));
+  const isExact = ({ name, layer }: Trainable) =>
+    layer === undefined ? names.has(partOf(name).tensor) : layer >= from;
+  return trainables.map((one) => isExact(one) ? { ...one, exact: true } : one);
 }
 
 /** What is trained where a selection does not say. */

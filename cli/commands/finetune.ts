@@ -188,7 +188,8 @@ async function train(
   const { options, terminal, signal } = call;
   const { gpu, model } = session;
   const choice = evaluationStatus(terminal, "batches to choose a layer");
-  const gains = evaluationStatus(terminal, "tensors to measure the sensitivity of the loss");
+  const measured = config.optimiser.teacher === undefined ? "tensors" : "batches";
+  const gains = evaluationStatus(terminal, `${measured} to measure the sensitivity of the loss`);
   const heldOut = (step: number, done: number, total: number) => {
     const when = step === 0 ? " before the first step" : "";
     const text = `Evaluating held-out examples${when}: ${done} of ${total}`;

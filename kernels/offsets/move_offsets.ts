@@ -41,6 +41,8 @@ export interface Moves {
   readonly perStep: number;
   /** Slopes by offsets, by arena, that are moved along instead of noise. Default: noise. */
   readonly gradients?: readonly Storage[] | undefined;
+  /** Whether these are the last direction of a step alone, and the others are noise, of tensors that are not `exact`. Default false. */
+  readonly mixed?: boolean;
   /** The update rule's host scalars, step after step, of each step for each of the offsets' `rates`; needed where there is a rule. */
   readonly inputs?: Storage | Range | undefined;
 }
@@ -73,6 +75,7 @@ export function moveOffsets(
         INPUTS: update?.inputSize ?? 0,
         RESTS: update?.restsAtZero ?? false,
         GRADIENT: moves.gradients !== undefined,
+        MIXED: moves.mixed ?? false,
         GROUPS: offsets.grouped,
         ...(offsets.grouped ? { ROUND: roundCoefficientWgsl, RATES: offsets.rates.length } : {}),
       },

@@ -118,7 +118,7 @@ export class OffsetSet implements Disposable {
   readonly trainables: readonly Trainable[];
   /** The arenas that hold them. */
   readonly arenas: readonly Storage[];
-  /** Per arena the update kernel's table: first quad, quads, tensor id, 1 if relative with a sign to keep, packed place, quads of a row, traits of its noise; in groups the pace and the index of the rate. */
+  /** Per arena the update kernel's table: first quad, quads, tensor id, 1 if relative with a sign to keep plus 2 if it moves along its gradient where others move along noise, packed place, quads of a row, traits of its noise; in groups the pace and the index of the rate. */
   readonly tables: readonly Storage[];
   /** Whether some tensor is in a group. */
   readonly grouped: boolean;
@@ -171,7 +171,8 @@ export class OffsetSet implements Disposable {
       const { count, id, form } = trainable;
       const width = offsetWidth(trainable) / 4;
       const bounded = form === "relative" && partOf(trainable.name).part === "scales";
-      rows.push(offset / 16, count / 4, id, bounded ? 1 : 0, packPlace(place), width);
+      const kinds = (bounded ? 1 : 0) + (trainable.exact ? 2 : 0);
+      rows.push(offset / 16, count / 4, id, kinds, packPlace(place), width);
       rows.push(packNoise(trainable));
       if (!this.grouped) continue;
       const { pace = 1, rate = 1 } = trainable.group ?? {};

@@ -60,7 +60,7 @@ export async function basesOf(
  * or with what was found for another.
  */
 export function assertTrainables(
-  { name, plan, groups }: Optimiser,
+  { name, plan, groups, estimator }: Optimiser,
   { trainables }: OffsetSet,
 ): void {
   const refuse = (why: string) => new TypeError(`Cannot train with ${name}: ${why}`);
@@ -83,6 +83,18 @@ export function assertTrainables(
       `"${stranger.name}" is in a group "${
         stranger.group!.name
       }" that belongs to another optimiser`,
+    );
+  }
+  const isHybrid = estimator.exactBlocks !== undefined;
+  const exact = trainables.filter((one) => one.exact);
+  if (!isHybrid && exact.length > 0) {
+    throw refuse(`"${exact[0].name}" is one that a hybrid optimiser takes the gradient of`);
+  }
+  if (isHybrid && (exact.length === 0 || exact.length === trainables.length)) {
+    throw refuse(
+      exact.length === 0
+        ? "nothing that is trained is in the blocks whose gradient is exact; select more, or use an optimiser that only looks along noise"
+        : "all that is trained is in the blocks whose gradient is exact; select what is below too, or use foAdam",
     );
   }
   const by = turnsOf(plan)?.by ?? "tensor";

@@ -20,7 +20,11 @@ struct Section {
   first: u32,   // quad
   quads: u32,
   tensor: u32,  // id for the noise
+#if MIXED
+  bounded: u32, // 1 where offsets are relative to what has a sign to keep, and 2 more where they move along the gradient alone
+#else
   bounded: u32, // 1 where offsets are relative to what has a sign to keep
+#endif
   place: u32,
   width: u32,   // quads of a row of the offsets' matrix
   traits: u32,  // what its noise differs by, see packNoise
@@ -45,7 +49,11 @@ struct Section {
 #insert RULE_PROGRAM
 #endif
 #if GRADIENT
+#if MIXED
+// What a step's last direction is: the slopes of the loss. The others are noise.
+#else
 // What is moved along instead of noise: the slopes of the loss.
+#endif
 @group(0) @binding(7) var<storage, read> gradient: array<vec4<f32>>;
 #endif
 
@@ -94,10 +102,24 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
       // A decay moves along the offset itself, by a power of two: that product is exact as well.
       let own = all(step.xy == vec2<u32>(0xffffffffu));
 #include "direction_takes_part.wgsl"
-#if RULE && !RESTS
+#if RULE && !RESTS && !MIXED
       // A gradient of zeros is one: momentum goes on.
       acts = acts || (takes_part && step.w != 0u);
 #endif
+#if MIXED
+      let is_gradient = d + 1u == first + p.per_step;
+      let is_exact = (section.bounded & 2u) != 0u;
+#if RULE
+      // A rule is for what moves along the gradient alone.
+      acts = acts || (is_exact && is_gradient && step.w != 0u);
+      if (coefficient != 0.0 && is_exact && is_gradient) { sum += coefficient * gradient[quad]; }
+#else
+      if (coefficient != 0.0 && is_gradient) { w += coefficient * gradient[quad]; }
+#endif
+      if (coefficient != 0.0 && !is_exact && !is_gradient) {
+        w += coefficient * noise4(step.xy, section.tensor, section.traits, local, section.width);
+      }
+#else
       if (coefficient != 0.0 && takes_part) {
 #if GRADIENT && RULE
         acts = acts || step.w != 0u;
@@ -111,6 +133,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
         if (own) { w += coefficient * w; } else { w += coefficient * noise4(step.xy, section.tensor, section.traits, local, section.width); }
 #endif
       }
+#endif
     }
 #if RULE
     if (acts) {
@@ -130,7 +153,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
 #if KEEP_SIGN
     // A relative offset of -1 brings its scale to zero; it goes no further.
     // A comparison, as on the host: max may turn NaN into -1 and so hide it.
+#if MIXED
+    if ((section.bounded & 1u) != 0u) { w = select(w, vec4<f32>(-1.0), vec4<f32>(-1.0) > w); }
+#else
     if (section.bounded != 0u) { w = select(w, vec4<f32>(-1.0), vec4<f32>(-1.0) > w); }
+#endif
 #endif
 #if FROZEN == bit
     // Odd bits are those of frozen offsets.

@@ -14,7 +14,7 @@ import type { OffsetSet } from "../offsets/offset_set.ts";
 import { acceptStep, scalarStep } from "./scalar_step.ts";
 import type { StepState } from "./state.ts";
 import { isPlain } from "../../optim/directions/direction_plan.ts";
-import { hostScalarCount } from "../../optim/steps/scalar_program.ts";
+import { hostScalarCount, noiseDirections } from "../../optim/steps/scalar_program.ts";
 
 /** Where a step's inputs lie: the branches (16 bytes each), then the host scalars. */
 export interface StepInputs {
@@ -117,5 +117,6 @@ export function optimiserStep(
     perStep: optimiser.moves,
     inputs: inputs.update,
     gradients: optimiser.estimator.exact ? offsets.gradients.storages : undefined,
+    mixed: optimiser.estimator.exact && noiseDirections(optimiser.estimator) > 0,
   });
 }

@@ -41,10 +41,14 @@ export interface Estimator {
    */
   readonly tangents?: boolean;
   /**
-   * Whether the one direction is the normalised gradient of the loss, at the first branch, instead of noise; what is told of the second branch is
-   * the gradient's norm. False if absent.
+   * Whether the last direction is the normalised gradient of the loss instead of noise; what is told of the last branch is the gradient's norm. The
+   * other directions, if there are any, are noise. False if absent.
    */
   readonly exact?: boolean;
+  /**
+   * Of how many of a model's blocks, the last ones, the gradient is; noise is then of what is below them alone. Of all that is trained if absent.
+   */
+  exactBlocks?(blocks: number): number;
   /** How far a direction is looked along; always as far as its branches say if absent. */
   radius?(seed: Seed): Radius;
   /** The directional derivative of each direction, not weighted, from what is told of each branch, which is finite. */

@@ -234,6 +234,7 @@ function checkTrainable(value: unknown): Trainable {
     ...(from.group === undefined
       ? {}
       : { group: readPart("group", from.group, parseTrainedGroup) }),
+    ...(from.exact === undefined ? {} : { exact: trueOf(from, "exact") }),
     ...(from.layer === undefined ? {} : { layer: integer(from, "layer", 0, largestLayer) }),
     ...(from.part === undefined ? {} : { part: choice(from, "part", layerParts) }),
   };
@@ -320,6 +321,7 @@ const trainableKeys = [
   "share",
   "gain",
   "group",
+  "exact",
 ] as const;
 
 const placeKeys = ["layer", "part"] as const;

@@ -4,9 +4,10 @@
  * @module
  */
 export { blockwiseZo } from "./blockwise_zo.ts";
-export { foAdam, foAdamW, foSgd } from "./first_order.ts";
+export { foAdam, foAdamW, foSgd } from "./exact/first_order.ts";
 export { forwardGrad } from "./forward_grad.ts";
 export { fzoo } from "./fzoo.ts";
+export { hybridZoFo } from "./exact/hybrid_zo_fo.ts";
 export { kerzoo } from "./kerzoo.ts";
 export { lozo } from "./lozo.ts";
 export { meazo } from "./meazo.ts";

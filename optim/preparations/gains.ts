@@ -16,10 +16,12 @@ export interface Gains {
   readonly queries?: number;
   /** Distance of these evaluations, in units of the offset. Default 0.02. */
   readonly epsilon?: number;
+  /** Number of batches whose exact gradient is used instead of these evaluations, 1 to 1024. Default: none. */
+  readonly gradients?: number | undefined;
 }
 
 /** Gains with defaults filled in. */
-export type CompleteGains = Required<Gains>;
+export type CompleteGains = Required<Omit<Gains, "gradients">> & Pick<Gains, "gradients">;
 
 /**
  * Fills in the defaults of gains.
@@ -27,14 +29,23 @@ export type CompleteGains = Required<Gains>;
  * @throws {RangeError} for an argument out of range.
  */
 export function completeGains(options: Gains): CompleteGains {
-  assertOptions("make gains", options, { power: "any", queries: "any", epsilon: "any" });
-  const { power = 0.5, queries = 2, epsilon = 0.02 } = options;
+  assertOptions("make gains", options, {
+    power: "any",
+    queries: "any",
+    epsilon: "any",
+    gradients: "any",
+  });
+  const { power = 0.5, queries = 2, epsilon = 0.02, gradients } = options;
   notNegative("gains", "power", power);
   if (power > 1) throw new RangeError(`Cannot make gains: power must be at most 1, not ${power}`);
   return {
     power,
     queries: integerWithin("gains", "queries", queries, 1, 16),
     epsilon: positive("gains", "epsilon", epsilon),
+    // Absent where there are none, so that such ledgers stay what they were.
+    ...(gradients === undefined
+      ? {}
+      : { gradients: integerWithin("gains", "gradients", gradients, 1, 1024) }),
   };
 }
 
@@ -52,7 +63,8 @@ const leastShare = 2 ** -8;
  *
  * Source: this library; the balance is that of importance sampling in coordinate descent.
  *
- * @param squares The mean square of the derivatives along directions in each tensor alone.
+ * @param squares The mean square of the derivatives along directions in each tensor alone, or the squared norm of its gradient, which the former
+ * estimates.
  * @param counts The number of offsets of each tensor.
  *
  * @example Four times as steep, twice as large
@@ -95,7 +107,10 @@ export const gains: PreparationKind<Gains, CompleteGains> = {
     name: "gains",
     looks: "slopes",
     fact: "gain",
-    slopes: { queries: options.queries, epsilon: options.epsilon },
+    slopes: {
+      ...{ queries: options.queries, epsilon: options.epsilon },
+      ...(options.gradients === undefined ? {} : { gradients: options.gradients }),
+    },
     find: (squares, counts) => gainsOf(options, squares, counts),
   }),
 };

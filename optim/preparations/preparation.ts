@@ -11,12 +11,17 @@ export type FoundFact = "share" | "gain";
 /** The facts found for a tensor. */
 export type FoundFacts = Pick<Trainable, FoundFact>;
 
-/** How the sensitivity of a loss is measured: the number of directions in each tensor separately, and their distance. */
+/**
+ * How the sensitivity of a loss is measured: the number of directions in each tensor separately, and their distance; or the number of exact
+ * gradients.
+ */
 export interface SlopeLooks {
   /** Number of directions in each tensor. */
   readonly queries: number;
   /** Distance in units of the offset. */
   readonly epsilon: number;
+  /** Number of batches whose exact gradient is used instead. Default: none. */
+  readonly gradients?: number | undefined;
 }
 
 /** A tensor whose offsets a preparation changes. */

@@ -9,6 +9,7 @@ import { hostOps, type Ops } from "../algebra/ops.ts";
 import { roundCoefficient } from "../offset.ts";
 import type { Optimiser } from "../optimiser.ts";
 import type { Seed } from "../directions/seed.ts";
+import type { Estimator } from "../estimators/estimator.ts";
 
 /** What a step's losses lead to. */
 export interface ScalarResult<T> {
@@ -101,19 +102,35 @@ export function scalarProgram<T>(
   const weights = inputs.slice(0, inputs.length - transformation.inputSize);
   const derivatives = estimator.derivatives(o, losses)
     .map((d, q) => weights.length > 0 ? o.mul(d, weights[q]) : d);
-  // Tangents and norms are no losses.
-  const seen = estimator.tangents || estimator.exact ? losses.slice(0, 1) : losses;
+  const seen = lossesSeen(estimator, losses);
   const next = transformation.update(o, derivatives, state, inputs.slice(weights.length), seen);
-  const share = o.constant(-1 / estimator.directions);
+  const share = o.constant(-1 / Math.max(1, noiseDirections(estimator)));
   return {
     derivatives,
-    coefficients: next.values.map((value) => {
-      const coefficient = o.mul(value, share);
-      return estimator.exact ? perNorm(o, coefficient, losses[1]) : coefficient;
+    coefficients: next.values.map((value, i) => {
+      if (!estimator.exact || i < noiseDirections(estimator)) return o.mul(value, share);
+      const coefficient = o.mul(value, estimator.directions > 1 ? o.constant(-1) : share);
+      return perNorm(o, coefficient, losses.at(-1)!);
     }),
     state: next.state,
     ...(next.acts === undefined ? {} : { acts: next.acts }),
   };
+}
+
+/** Directions of a step that are noise. */
+export function noiseDirections(
+  { directions, exact }: Pick<Estimator, "directions" | "exact">,
+): number {
+  return exact ? directions - 1 : directions;
+}
+
+/** What is told of branches that are losses: tangents and norms are none. */
+export function lossesSeen<T>(
+  { tangents, exact }: Pick<Estimator, "tangents" | "exact">,
+  losses: readonly T[],
+): readonly T[] {
+  if (tangents) return losses.slice(0, 1);
+  return exact ? losses.slice(0, -1) : losses;
 }
 
 /** What multiplies a gradient of that norm, where `coefficient` would multiply the normalised one. */

@@ -8,12 +8,16 @@ import { ggufBytes, llamaF32Tensors, llamaMetadata } from "../support/gguf_write
 import { permuteHeads, randomLlama, randomNumbers, TINY_LLAMA } from "../support/random_llama.ts";
 
 /** Writes `model.gguf`, `train.jsonl`, `dev.jsonl` and `config.yaml` into a folder; paths in them are absolute. */
-export async function writeTinyTask(folder: string): Promise<{ model: string; config: string }> {
+export async function writeTinyTask(
+  folder: string,
+  { layers = TINY_LLAMA.layers }: { readonly layers?: number } = {},
+): Promise<{ model: string; config: string }> {
+  const shape = { ...TINY_LLAMA, layers };
   const model = join(folder, "model.gguf");
-  const weights = permuteHeads(TINY_LLAMA, randomLlama(TINY_LLAMA, { seed: 5, tied: true }));
+  const weights = permuteHeads(shape, randomLlama(shape, { seed: 5, tied: true }));
   await Deno.writeFile(
     model,
-    ggufBytes(llamaMetadata(TINY_LLAMA, 64), llamaF32Tensors(TINY_LLAMA, weights)),
+    ggufBytes(llamaMetadata(shape, 64), llamaF32Tensors(shape, weights)),
   );
   const random = randomNumbers(7);
   const rows = (count: number): string =>

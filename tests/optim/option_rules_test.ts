@@ -93,7 +93,8 @@ function runs(made: Optimiser): void {
   if (made.estimator.exact) {
     // The gradient is of losses that a device computes.
     const { inputs, init } = made.transformation;
-    const { coefficients } = scalarStep(made, [2, 0.5], init(), inputs(0));
+    const told = made.estimator.branches.map((_, b) => b === 0 ? 2 : 0.5);
+    const { coefficients } = scalarStep(made, told, init(), inputs(0));
     assert(coefficients.every(Number.isFinite), `${made.name}: ${coefficients}`);
     return;
   }

@@ -21,7 +21,9 @@ import {
   type Transformation,
   withRule,
   withTangents,
+  withTeacher,
 } from "../../optim/mod.ts";
+import { noiseDirections } from "../../optim/steps/scalar_program.ts";
 import { adapterScheme, adapterSchemeNames } from "../../models/adapters/schemes.ts";
 import type { AdapterDefaults } from "../../optim/named_optimiser.ts";
 import type { GroupOptions } from "../../optim/group.ts";
@@ -100,8 +102,11 @@ export function optimiserOfConfig(configured: ConfiguredOptimiser): Optimiser {
   const rate = learningRateOf(usual);
   const peak = rate === undefined ? undefined : share * rate;
   const made = make(scheduleOf(config, { steps, period }, peak));
-  if (exact) assertExact(config);
-  const looked = config.tangents ? withTangents(made) : made;
+  if (exact) assertExact(config, noiseDirections(made.estimator) > 0);
+  const taught = config.teacher === undefined
+    ? made
+    : withTeacher(made, { batches: config.teacher });
+  const looked = config.tangents ? withTangents(taught) : taught;
   if (looked.estimator.tangents && epsilon !== undefined) {
     throw new RangeError(
       `Cannot use optimiser.epsilon: ${epsilon}: the derivatives of ${
@@ -128,12 +133,33 @@ function adapterDefaults(name: OptimiserConfig["name"], kind: TrainableKind): Ad
 }
 
 /** Refuses what means nothing, or would do something else than it says, to a gradient. */
-function assertExact(config: OptimiserConfig): void {
-  const { name, epsilon, distribution, tangents, batchPerDirection, rejectSpikes, accumulate } =
-    config;
+function assertExact(config: OptimiserConfig, isMixed: boolean): void {
+  const {
+    name,
+    epsilon,
+    distribution,
+    tangents,
+    batchPerDirection,
+    rejectSpikes,
+    accumulate,
+    teacher,
+  } = config;
   const refuse = (key: string, value: unknown, why: string) =>
     new RangeError(`Cannot use optimiser.${key}: ${value}: ${why}`);
   const exact = `the gradients of ${name} are exact`;
+  if (teacher !== undefined) throw refuse("teacher", teacher, `${exact} in every step`);
+  if (isMixed) {
+    if (tangents) throw refuse("tangents", tangents, `${name} says itself how it looks below`);
+    for (
+      const [key, value = 1] of [["accumulate", accumulate], [
+        "batch_per_direction",
+        batchPerDirection,
+      ]] as const
+    ) {
+      if (value > 1) throw refuse(key, value, `${name} makes a move of each step`);
+    }
+    return;
+  }
   if (epsilon !== undefined) throw refuse("epsilon", epsilon, exact);
   if (distribution !== undefined) throw refuse("distribution", distribution, exact);
   if (tangents) throw refuse("tangents", tangents, exact);

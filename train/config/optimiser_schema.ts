@@ -51,6 +51,13 @@ export const PartOptions = {
       "true to take derivatives along directions exactly, by forward-mode differentiation, instead of from differences of losses",
     flag: true,
   },
+  teacher: {
+    doc:
+      "number of batches whose exact gradients, before the first step, say how large the noise is in each tensor",
+    whole: true,
+    min: 1,
+    max: 1024,
+  },
   batchPerDirection: {
     doc: "number of steps, each with its own batch and directions, before each move",
     whole: true,

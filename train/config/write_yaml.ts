@@ -8,6 +8,7 @@ import { snakeCase } from "./field.ts";
 import { type JsonValue, namedOptimisers, type Optimiser } from "../../optim/mod.ts";
 import { adapterOfScheme } from "./scheme_schema.ts";
 import { type OptimiserConfig, RESOLVED, type TrainConfig } from "./schema.ts";
+import { noiseDirections } from "../../optim/steps/scalar_program.ts";
 import { completed } from "../../optim/declared_option.ts";
 
 /**
@@ -76,7 +77,7 @@ function resolved(config: TrainConfig, optimiser: Optimiser): Record<string, unk
     ...(epsilon === undefined ? {} : { epsilon }),
     ...rate,
     ...ownOptions(config.optimiser),
-    ...{ queries: estimator.directions, form, projection, distribution, span },
+    ...{ queries: Math.max(1, noiseDirections(estimator)), form, projection, distribution, span },
     parts: described,
   };
 }
@@ -96,8 +97,8 @@ type Fields = { readonly [key: string]: JsonValue };
 
 function scheduleIn(described: JsonValue): Fields | undefined {
   const rule = fieldsOf(fieldsOf(described)?.update);
-  return partIn(described, "scaleBySchedule") ??
-    fieldsOf(fieldsOf(rule?.parameters)?.learningRate);
+  return fieldsOf(fieldsOf(rule?.parameters)?.learningRate) ??
+    partIn(described, "scaleBySchedule");
 }
 
 /** The parameters of the part of that name, within others too. */

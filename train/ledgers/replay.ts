@@ -87,7 +87,8 @@ export function trainablesOf(
     if (!tensor) throw new RangeError(`Cannot replay: the model has no tensor "${owner}"`);
     const shape = trainableOf(tensor, tensorId(name), form, span, part);
     const group = one.group && { group: one.group };
-    return { ...shape, ...foundFacts(one), ...group, layer, part: half };
+    const exact = one.exact && { exact: one.exact };
+    return { ...shape, ...foundFacts(one), ...group, ...exact, layer, part: half };
   });
 }
 

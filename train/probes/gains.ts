@@ -17,14 +17,16 @@ import {
 import { assertBatchFits } from "../../models/batch_fits.ts";
 import type { PackedBatch } from "../../models/batch.ts";
 import type { Model } from "../../models/inference/model.ts";
+import { squaredGradients } from "./gradients.ts";
 import { squaredSlopes } from "./slopes.ts";
 
 /** Directions evaluated together, in addition to one evaluation without noise. Few enough to report progress. */
 const DIRECTIONS = 64;
 
-/** Number of forward passes that {@linkcode measureGains} takes. */
+/** Number of forward passes that {@linkcode measureGains} takes. For exact gradients, each is followed by a backward pass. */
 export function gainForwards({ plan: { gains } }: Optimiser, tensors: number): number {
   if (!gains) return 0;
+  if (gains.gradients !== undefined) return gains.gradients;
   const perPass = Math.floor(DIRECTIONS / gains.queries);
   return tensors * gains.queries + Math.ceil(tensors / perPass);
 }
@@ -41,11 +43,11 @@ export interface MeasureGainsOptions {
 
 /**
  * The same trainables with their gains, from which offsets must be created for an optimiser whose directions have gains. Evaluates
- * `gains.queries` one-sided directions in each tensor separately, on one batch of the task. Nothing is changed. For an optimiser without gains,
- * the trainables are returned unchanged.
+ * `gains.queries` one-sided directions in each tensor separately, on one batch of the task, or computes the exact gradient of `gains.gradients`
+ * batches ({@linkcode withTeacher}). Nothing is changed. For an optimiser without gains, the trainables are returned unchanged.
  *
- * @param batch Training examples.
- * @throws {RangeError} when the batch does not fit the model, or a loss is not finite.
+ * @param batch Training examples: one batch, or all batches of a teacher. Directions are evaluated on the first.
+ * @throws {RangeError} when a batch does not fit the model, or a loss is not finite.
  *
  * @example Gains of the bundled model
  * ```ts
@@ -69,30 +71,42 @@ export async function measureGains(
   model: Model,
   optimiser: Optimiser,
   trainables: readonly Trainable[],
-  batch: PackedBatch,
+  batch: PackedBatch | readonly PackedBatch[],
   options: MeasureGainsOptions = {},
 ): Promise<Trainable[]> {
+  const batches = Array.isArray(batch) ? batch : [batch as PackedBatch];
   const gains = preparationsOf(optimiser.plan).filter(({ looks }) => looks === "slopes");
   return await findFacts(gains, trainables, {
     bases: () => Promise.reject(new TypeError("Cannot measure gains by bases")),
-    slopes: (looks, all) => slopesOf(model, optimiser, looks, all, batch, options),
+    slopes: (looks, all) => slopesOf(model, optimiser, looks, all, batches, options),
   });
 }
 
 /**
- * For each trainable, the mean square of one-sided derivatives along directions in that trainable alone, on one batch. Nothing is changed.
+ * For each trainable, the mean square of one-sided derivatives along directions in that trainable alone, on the first batch; or the squared norm
+ * of its part of the exact gradient of the mean loss of several batches. Nothing is changed.
  *
  * @throws {RangeError} when the batch does not fit the model, or a loss is not finite.
  */
 export async function slopesOf(
   model: Model,
   { distribution, form }: Pick<Optimiser, "distribution" | "form">,
-  { queries, epsilon }: SlopeLooks,
+  { queries, epsilon, gradients }: SlopeLooks,
   trainables: readonly Trainable[],
-  batch: PackedBatch,
+  batches: readonly PackedBatch[],
   { seed = 0, signal, onProgress }: MeasureGainsOptions = {},
 ): Promise<number[]> {
-  assertBatchFits(batch, model);
+  for (const batch of batches) assertBatchFits(batch, model);
+  if (gradients !== undefined) {
+    if (batches.length < gradients) {
+      throw new RangeError(
+        `Cannot find gains by ${gradients} exact gradients: ${batches.length} batches are given`,
+      );
+    }
+    const taught = batches.slice(0, gradients);
+    return await squaredGradients(model, trainables, taught, { signal, onProgress });
+  }
+  const [batch] = batches;
   const perPass = Math.floor(DIRECTIONS / queries);
   const squares: number[] = [];
   for (let first = 0; first < trainables.length; first += perPass) {

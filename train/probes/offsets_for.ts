@@ -18,8 +18,8 @@ export interface OffsetsForOptions {
   /** What to train. Default: the scales of all layers. */
   readonly selection?: Selection;
   /**
-   * Training examples, for optimisers with gains. The sensitivity of the loss to each tensor is measured on the first batch, if the optimiser
-   * requires it.
+   * Training examples, for optimisers with gains. The sensitivity of the loss to each tensor is measured on the first batch, or on the first few
+   * with a teacher ({@linkcode withTeacher}), if the optimiser requires it.
    */
   readonly train?: readonly Example[];
   /** The objective of the examples. */
@@ -36,8 +36,8 @@ export interface OffsetsForOptions {
 
 /**
  * Creates zero offsets for an optimiser to train. For a mask with a global budget, each tensor gets its share. For directions with gains, each
- * tensor gets its gain, which takes {@linkcode gainForwards} forward passes on the first batch. For all other optimisers, the result is that of
- * `planOffsets`.
+ * tensor gets its gain, which takes {@linkcode gainForwards} forward passes on the first batch, or the exact gradients of the first batches. For
+ * all other optimisers, the result is that of `planOffsets`.
  *
  * @throws {RangeError} when nothing is selected, a batch does not fit the model, or a loss is not finite.
  * @throws The signal's reason when it aborts.
@@ -81,10 +81,13 @@ export async function offsetsFor(
     slopes(looks, trainables) {
       if (!train?.length) throw new RangeError("Cannot find gains: there are no examples");
       if (!objective) throw new TypeError("Cannot find gains: the examples' objective is missing");
-      const first = trainingOrder(train, options).batch(0).map((i) => train[i]);
-      const batch = packBatch(first, objective, model);
+      const order = trainingOrder(train, options);
+      const batches = Array.from(
+        { length: looks.gradients ?? 1 },
+        (_, step) => packBatch(order.batch(step).map((i) => train[i]), objective, model),
+      );
       const how = { seed, signal, onProgress: onGains };
-      return slopesOf(model, optimiser, looks, trainables, batch, how);
+      return slopesOf(model, optimiser, looks, trainables, batches, how);
     },
   });
   return new OffsetSet(found, gpu.maxBinding).allocate(gpu);

@@ -24,7 +24,7 @@ import { reached } from "../../optim/group.ts";
 import { ratedInputs, updateInputs } from "../../optim/updates/update_rule.ts";
 import type { PackedBatch } from "../../models/batch.ts";
 import { recordLoss } from "../../models/forward.ts";
-import { recordGradient } from "../../models/gradient.ts";
+import { recordGradient, recordHybridGradient } from "../../models/gradient.ts";
 import type { ModelPlan } from "../../models/inference/model.ts";
 
 /** Where a step's inputs lie in its one buffer, in bytes; bindings start at multiples of 256. */
@@ -188,7 +188,15 @@ export function recordStep(
   };
   if (optimiser.estimator.exact) {
     const keeping = (kept: Checkpoints) => ({
-      ...recordPasses(model, optimiser, offsets, state, shape, 1, kept),
+      ...recordPasses(
+        model,
+        optimiser,
+        offsets,
+        state,
+        shape,
+        optimiser.estimator.branches.length,
+        kept,
+      ),
       checkpoints: kept,
     });
     if (checkpoints !== undefined) return keeping(checkpoints);
@@ -225,7 +233,9 @@ function recordPasses(
   const branches = optimiser.estimator.branches.length;
   const input = new Storage("step inputs", layout.bytes, "activations");
   const losses = new Storage("losses", optimiser.evaluations * 4, "activations");
-  const scores = new Storage("scores", perPass * shape.candidates * 4, "activations");
+  // Gradients are taken of one branch at a time.
+  const together = optimiser.estimator.exact ? 1 : perPass;
+  const scores = new Storage("scores", together * shape.candidates * 4, "activations");
   const turns = turnsOf(optimiser.plan);
   const perReach = turnTables(optimiser.plan);
   const tableOf = (name: string) =>
@@ -277,10 +287,28 @@ function recordPasses(
         : undefined,
     );
     const batch = { storage: input, offset: layout.batch, bytes: layout.bytes - layout.batch };
-    recordGradient(graph, model, shape, batch, { losses, scores }, offsets, offsets.gradients, {
-      checkpoints,
-    });
-    offsets.gradients.norm(graph, losses, 1);
+    const { estimator: { exactBlocks, tangents = false } } = optimiser;
+    const evaluated = branches - 1;
+    const { gradients } = offsets;
+    if (exactBlocks) {
+      const { layers } = model.config;
+      recordHybridGradient(graph, model, shape, batch, { losses, scores }, offsets, gradients, {
+        checkpoints,
+        first: layers - exactBlocks(layers),
+        branches: evaluated,
+        tangents,
+        noise: {
+          law: optimiser.law,
+          frozen: frozenBy(optimiser.plan),
+          branches: { storage: input, offset: layout.branches, bytes: evaluated * 16 },
+        },
+      });
+    } else {
+      recordGradient(graph, model, shape, batch, { losses, scores }, offsets, gradients, {
+        checkpoints,
+      });
+    }
+    gradients.norm(graph, losses, evaluated);
   } else {
     forwards({ all: branches, shared: layout.shared, firstLoss: 0 }, (table) => ({
       storage: input,

@@ -5,6 +5,7 @@
  */
 import type { StepRecord } from "../../kernels/mod.ts";
 import type { Optimiser } from "../../optim/optimiser.ts";
+import { lossesSeen } from "../../optim/steps/scalar_program.ts";
 import type { Evaluation } from "../evaluate.ts";
 import type { StepPace } from "./pace.ts";
 
@@ -72,8 +73,7 @@ export function stepEvent(
   { learningRate, ...pace }: StepPace & Pick<StepEvent, "learningRate">,
 ): StepEvent {
   const { losses, derivatives, coefficients } = record;
-  // Tangents and norms are no losses.
-  const seen = estimator.tangents || estimator.exact ? losses.slice(0, 1) : losses;
+  const seen = lossesSeen(estimator, losses);
   return {
     type: "step",
     step,

@@ -44,6 +44,11 @@ async function metricsOf(folder: string): Promise<unknown[]> {
   });
 }
 
+/** What a state file has behind its head: ledgers differ in when they were begun, and states say which is theirs. */
+function valuesIn(bytes: Uint8Array): Uint8Array {
+  return bytes.subarray(8 + Number(new DataView(bytes.buffer).getBigUint64(0, true)));
+}
+
 Deno.test("foAdam from the command line: killed and resumed it is as unbroken; its files are used by every command", async () => {
   const folder = await Deno.makeTempDir();
   try {
@@ -66,10 +71,7 @@ Deno.test("foAdam from the command line: killed and resumed it is as unbroken; i
     const [a, b] = await Promise.all(
       [whole, broken].map((one) => Deno.readFile(join(one, "run.state"))),
     );
-    // Ledgers differ in when they were begun, and states say which is theirs.
-    const values = (bytes: Uint8Array) =>
-      bytes.subarray(8 + Number(new DataView(bytes.buffer).getBigUint64(0, true)));
-    assertEquals(values(b), values(a));
+    assertEquals(valuesIn(b), valuesIn(a));
 
     const ledger = await Deno.readFile(join(whole, "run.ledger"));
     assertEquals(readLedger(ledger).records.length, 0);
@@ -125,6 +127,49 @@ Deno.test("foAdam from the command line: killed and resumed it is as unbroken; i
     await Deno.truncate(join(broken, "run.state"), b.length - 4);
     const short = await qzo(["evaluate", broken, "--step", "last"]);
     assertEquals(short.code, 1, short.out);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("hybridZoFo from the command line: killed and resumed it is as unbroken; the plan says what is kept", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const { config } = await writeTinyTask(folder, { layers: 2 });
+    const rule = ["--optimiser", "hybridZoFo", "--optimiser.exact-blocks", "1"];
+    const length = ["--steps", "7", "--evaluate-every", "3"];
+    const begin = (output: string) => ["finetune", config, ...rule, ...length, "--output", output];
+    const [whole, broken] = ["whole", "broken"].map((name) => join(folder, name));
+    const first = await qzo(begin(whole));
+    assertEquals(first.code, 0, first.err);
+    const metrics = join(broken, "metrics.jsonl");
+    const evaluated = '"type":"evaluation","step":3';
+    assertEquals((await qzo(begin(broken), { file: metrics, has: evaluated })).code, 137);
+    const again = await qzo(["finetune", broken, "--resume"]);
+    assertEquals(again.code, 0, again.err);
+    assertEquals(await metricsOf(broken), await metricsOf(whole));
+    const [a, b] = await Promise.all(
+      [whole, broken].map((one) => Deno.readFile(join(one, "run.state"))),
+    );
+    assertEquals(valuesIn(b), valuesIn(a));
+
+    const { header } = decodeHeader(await Deno.readFile(join(whole, "run.ledger")));
+    assert(header.features!.includes("exact"));
+    const exact = header.trainables.filter((one) => one.exact).map(({ name }) => name);
+    assert(exact.length > 0 && exact.every((name) => name.startsWith("blk.1.")), `${exact}`);
+    const [replayed, evaluation, other, dry] = await Promise.all([
+      qzo(["replay", whole]),
+      qzo(["evaluate", whole, "--step", "last", "--json"]),
+      qzo(["finetune", whole, "--resume", "--optimiser.exact-blocks", "2"]),
+      qzo(["finetune", config, ...rule, "--dry-run", "--output", join(folder, "dry")]),
+    ]);
+    assertEquals(replayed.code, 1);
+    assertStringIncludes(replayed.err, "gradients were exact");
+    const looks = (await metricsOf(whole)) as { type: string; step: number; loss: number }[];
+    const last = looks.find((it) => it.type === "evaluation" && it.step === 7)!;
+    assert(Math.abs(JSON.parse(evaluation.out).loss - last.loss) < 1e-6, evaluation.err);
+    assertEquals(other.code, 1, other.out);
+    assertStringIncludes(dry.out, "2 and a backward through the last blocks per step");
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

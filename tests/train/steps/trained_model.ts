@@ -78,13 +78,14 @@ export async function trainedModel(
   gpu: Gpu,
   format: string,
   everything = false,
+  shape: LlamaShape = oneLayer,
 ): Promise<TrainedModel> {
-  const dense = await ggufInMemory(oneLayer, randomLlama(oneLayer, { seed: 4 }));
+  const dense = await ggufInMemory(shape, randomLlama(shape, { seed: 4 }));
   const source = quantizedSource(dense, { format, ...everything ? { embedding: format } : {} });
   const model = await loadModel(gpu, source);
   const packed = new Map<string, PackedTensor>();
   for (const [name, tensor] of source.tensors) {
     packed.set(name, await tensor.read(0, tensor.rows));
   }
-  return new TrainedModel(oneLayer, source, model, packed);
+  return new TrainedModel(shape, source, model, packed);
 }

@@ -3,14 +3,14 @@
  *
  * @module
  */
-import type { Completed, OptionsOf } from "../declared_option.ts";
-import { exactGradient } from "../estimators/exact_gradient.ts";
-import { named, type NamedOptimiser, type NamedOptions } from "../named_optimiser.ts";
-import { clipDerivative } from "../transformations/clip_derivative.ts";
-import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
-import type { Transformation } from "../transformations/transformation.ts";
-import { adam, adamw } from "../updates/adam.ts";
-import { MomentumOptions, ZoAdamOptions } from "./moments.ts";
+import type { Completed, OptionsOf } from "../../declared_option.ts";
+import { exactGradient } from "../../estimators/exact_gradient.ts";
+import { named, type NamedOptimiser, type NamedOptions } from "../../named_optimiser.ts";
+import { clipDerivative } from "../../transformations/clip_derivative.ts";
+import { scaleBySchedule } from "../../transformations/scale_by_schedule.ts";
+import type { Transformation } from "../../transformations/transformation.ts";
+import { adam, adamw } from "../../updates/adam.ts";
+import { MomentumOptions, ZoAdamOptions } from "../moments.ts";
 
 /** What {@linkcode foSgd} takes besides {@linkcode NamedOptions}. */
 export const FirstOrderOptions = {
