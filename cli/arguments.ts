@@ -94,8 +94,10 @@ export function parseCommandArguments(
   const given: [string[], unknown][] = [];
   for (const [name, texts] of flags) {
     const key = keys.get(name);
-    if (key) given.push([key.path.split("."), keyValue(key, texts)]);
-    else values.set(name, optionValue(name, specs[name], texts));
+    if (key) {
+      assertOneAdapter(name, texts);
+      given.push([key.path.split("."), keyValue(key, texts)]);
+    } else values.set(name, optionValue(name, specs[name], texts));
   }
 
   const [first, ...more] = positionals;
@@ -265,8 +267,19 @@ function unknownFlag(name: string, known: readonly string[]): UsageError {
   );
 }
 
+/** Other commands add adapters up; training starts from one. */
+function assertOneAdapter(name: string, texts: readonly string[]): void {
+  if (name !== "adapter" || texts.length === 1) return;
+  throw new UsageError(
+    `Cannot use --adapter ${
+      texts.join(" --adapter ")
+    }: this command takes one adapter to start from; write their sum with export, and start from that`,
+  );
+}
+
 function optionValue(name: string, spec: OptionSpec, texts: readonly string[]): unknown {
   if (spec.kind === "flag") return true;
+  if (spec.many) return texts;
   const text = texts[texts.length - 1];
   if (spec.kind === "text") return spec.values ? oneOf(spec.values, text, `--${name}`) : text;
   const value = Number(text);

@@ -23,6 +23,8 @@ export interface OptionSpec {
   readonly values?: readonly string[];
   /** For text: whether it is a path, which in a file is relative to that file. */
   readonly path?: boolean;
+  /** For text: whether the flag may be given several times; see {@linkcode Options.all}. Otherwise the last value counts. */
+  readonly many?: boolean;
 }
 
 /** A command of the command line. */
@@ -87,6 +89,12 @@ export class Options {
   text(name: string): string | undefined {
     const value = this.#values.get(name);
     return value === undefined ? undefined : String(value);
+  }
+
+  /** All values of a text flag that may be given several times, in order. */
+  all(name: string): readonly string[] {
+    const value = this.#values.get(name);
+    return Array.isArray(value) ? value.map(String) : value === undefined ? [] : [String(value)];
   }
 
   /**

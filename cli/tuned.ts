@@ -7,10 +7,13 @@ import { dirname, join } from "@std/path";
 import type { OffsetSet } from "../kernels/mod.ts";
 import type { Tokenizer } from "../models/mod.ts";
 import { sightOf } from "../models/architectures.ts";
+import { MLX_WEIGHTS } from "../models/checkpoints/adapters/open_mlx.ts";
+import { PEFT_CONFIG, PEFT_WEIGHTS } from "../models/checkpoints/adapters/open_peft.ts";
 import { noTokenizer } from "../models/checkpoints/disk/no_tokenizer.ts";
 import { damageText } from "../optim/mod.ts";
 import {
   adapterOfLedger,
+  type AdapterShare,
   type FineTune,
   offsetsAfter,
   openFineTune,
@@ -27,6 +30,7 @@ import {
 import { statePaths, stepsKept } from "../train/ledgers/fine_tune_file.ts";
 import { inputsOf, type OutputRules } from "../train/runs/outputs.ts";
 import { bestEvaluation } from "../train/runs/run_folder.ts";
+import { adapterOption, adaptersOf, sharesText } from "./adapter_flags.ts";
 import type { Call, OptionSpec } from "./command.ts";
 import { grouped, notes, percent, status, type Terminal } from "../show/terminal.ts";
 import { UsageError } from "./usage_error.ts";
@@ -34,12 +38,7 @@ import { UsageError } from "./usage_error.ts";
 /** The flags that name a fine-tune. */
 export const tunedOptions: Readonly<Record<string, OptionSpec>> = {
   ledger: { kind: "text", path: true, doc: "ledger or run folder of the fine-tune" },
-  adapter: {
-    kind: "text",
-    path: true,
-    doc:
-      "adapter to use with the model: a folder (PEFT), a .gguf file (llama.cpp), or a file of tuned scales (.safetensors) written by export",
-  },
+  ...adapterOption,
   step: {
     kind: "text",
     doc:
@@ -66,9 +65,14 @@ export async function outputRules(
     ...[configPath, ledger, ledger && join(dirname(ledger), "metrics.jsonl")],
     ...(ledger === undefined ? [] : Object.values(statePaths(ledger))),
     ...[run?.ledger, run?.state, run?.best, run?.metrics, run?.config, run?.lock],
-    ...[options.text("adapter"), ...more],
+    ...[...adaptersOf({ options }).flatMap(filesOfAdapter), ...more],
   );
   return { inputs, force: options.flag("force") };
+}
+
+/** Files that an adapter at a path is read from. */
+function filesOfAdapter({ path }: AdapterShare): string[] {
+  return [path, ...[PEFT_CONFIG, PEFT_WEIGHTS, MLX_WEIGHTS].map((name) => join(path, name))];
 }
 
 async function isFolder(path: string): Promise<boolean> {
@@ -187,8 +191,16 @@ export function besideOf(
   chosen: ChosenLedger | undefined,
   { options }: Pick<Call, "options">,
 ): RunSessionOptions["beside"] {
-  const flagged = options.text("adapter") !== undefined;
-  return (_, given) => chosen ? adapterOfLedger(chosen.ledger, given) : flagged ? given : undefined;
+  const named = adaptersOf({ options });
+  if (chosen && (named.length > 1 || named.some(({ weight = 1 }) => weight !== 1))) {
+    throw new UsageError(
+      `Cannot use --adapter ${
+        sharesText(named)
+      } with the fine-tune "${chosen.path}": only the adapter that its training started from can go with it; export the fine-tune and give the written file as another --adapter`,
+    );
+  }
+  return (_, given) =>
+    chosen ? adapterOfLedger(chosen.ledger, given) : named.length > 0 ? given : undefined;
 }
 
 /** Opens the configured session, telling how far loading is. `check` is asked before the device is opened. */
@@ -197,15 +209,15 @@ export async function loadSession(
   call: Call,
   { check = () => {}, beside }: Pick<RunSessionOptions, "check" | "beside"> = {},
 ): Promise<RunSession> {
-  const { terminal, signal, options } = call;
-  const adapter = options.text("adapter");
+  const { terminal, signal } = call;
+  const adapters = adaptersOf(call);
   status(terminal, `Opening ${config.model}`);
   try {
     const session = await openRunSession(config, {
       signal,
       check,
       beside,
-      ...(adapter === undefined ? {} : { adapter }),
+      ...(adapters.length === 0 ? {} : { adapter: adapters }),
       onProgress: ({ done, total }) => {
         status(terminal, `Loading ${config.model}: ${done} of ${total} tensors`);
       },

@@ -101,10 +101,14 @@ export interface NamedOptimiser<Own extends OptionTable = NoOptions> {
 }
 
 /** Defaults for the offsets of adapters. */
-export type AdapterDefaults = Required<Pick<GroupOptions, "epsilon">> & {
+export interface AdapterDefaults {
+  /** Size of the perturbation along a direction. */
+  readonly epsilon: number;
   /** Peak learning rate. */
   readonly learningRate: number;
-};
+  /** Factor of epsilon for schemes whose effect is a product of what is trained, such as LoRA. Default 1. */
+  readonly product?: number;
+}
 
 /** The declaration from which {@linkcode named} creates an optimiser. */
 export interface NamedDeclaration<Own extends OptionTable> {

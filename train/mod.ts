@@ -113,6 +113,7 @@ export {
   type StepMetrics,
 } from "./runs/run_folder.ts";
 export {
+  type AdapterShare,
   configuredAdapter,
   configuredSource,
   openRunSession,

@@ -8,6 +8,7 @@ import { join } from "@std/path";
 import { type Gpu, loadModel, quantizedSource } from "../../mod.ts";
 import { packBatch, startedAdapter } from "../../models/mod.ts";
 import { namedOptimisers, type Optimiser, type OptimiserName } from "../../optim/mod.ts";
+import { adapterDefaults } from "../../train/config/optimiser.ts";
 import { readTrainConfig } from "../../train/config/schema.ts";
 import {
   configuredAdapter,
@@ -85,9 +86,9 @@ function configOf({ scheme, optimiser: name, factor, seed, forwards, ...job }: J
   const made = optimiserOfConfig(usual);
   const steps = Math.max(1, Math.floor(forwards / costOf(made)));
   if (factor === 1) return of(steps, { optimiser: { name, schedule: { kind: "linear" } } });
-  const { shared, adapter } = namedOptimisers[name];
-  const alone = made.groups === undefined && usual.trainables.kinds.some((kind) => kind === scheme);
-  const rate = alone ? adapter.learningRate : shared.learningRate.default!;
+  const { shared } = namedOptimisers[name];
+  const alone = made.groups === undefined && usual.trainables.kinds.find((kind) => kind === scheme);
+  const rate = alone ? adapterDefaults(name, alone).learningRate : shared.learningRate.default!;
   return of(steps, {
     optimiser: { name, learning_rate: factor * rate, schedule: { kind: "linear" } },
     ...made.groups

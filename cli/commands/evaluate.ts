@@ -46,6 +46,7 @@ export const evaluateCommand: Command = {
     "evaluate runs/a --split test",
     "evaluate model.gguf --task rte --data data/rte --shots 16",
     "evaluate config.yaml --ledger runs/a/run.ledger --step last",
+    "evaluate config.yaml --adapter one --adapter other=0.5",
   ],
   options: {
     ...tunedOptions,

@@ -21,11 +21,13 @@ import {
   type ExportReport,
   type RunSession,
 } from "../../train/mod.ts";
-import { assertAdapterPath } from "../../train/export_adapter.ts";
+import { isBesideModel } from "../../models/checkpoints/adapters/open_adapter.ts";
+import { assertAdapterPath, exportAdapter } from "../../train/export_adapter.ts";
 import { tunedPath } from "../../train/runs/export_run.ts";
 import { checkModelOutput } from "../../train/runs/outputs.ts";
 import { otherDataNote } from "../../train/runs/run_data.ts";
 import { judgedBy } from "../../train/runs/task_examples.ts";
+import { adaptersOf, sharesText } from "../adapter_flags.ts";
 import type { Command } from "../command.ts";
 import { evaluationText, foldRows, keptNotes } from "../report.ts";
 import { facts, notes, status } from "../../show/terminal.ts";
@@ -54,6 +56,8 @@ export const exportCommand: Command = {
     "export runs/a --step best --output tuned.gguf --evaluate",
     "export --model model.gguf --ledger runs/a/run.ledger --output tuned.gguf",
     "export runs/a --output scales.safetensors",
+    "export runs/a --merge --output merged.gguf",
+    "export --model model.gguf --adapter one --adapter other=0.5 --merge --output merged.gguf",
   ],
   options: {
     ...tunedOptions,
@@ -88,10 +92,24 @@ export const exportCommand: Command = {
   run: async (call) => {
     const { options, runPath, terminal, signal } = call;
     const chosen = await chosenLedger(call);
-    if (!chosen) throw new UsageError("Missing --ledger, for example --ledger runs/a/run.ledger");
-    if (chosen.steps === 0) throw nothingToExport(chosen);
+    const adapters = adaptersOf(call);
+    if (!chosen && adapters.length === 0) {
+      throw new UsageError(
+        "Missing --ledger, for example --ledger runs/a/run.ledger, or --adapter for an adapter without a ledger",
+      );
+    }
+    if (chosen?.steps === 0) throw nothingToExport(chosen);
     const config = call.config();
-    const beside = chosen.ledger.header.adapter !== undefined;
+    const beside = chosen
+      ? chosen.ledger.header.adapter !== undefined
+      : adapters.some(({ path }) => isBesideModel(path));
+    if (!chosen && !beside) {
+      throw new UsageError(
+        `Cannot export ${
+          JSON.stringify(adapters[0].path)
+        } without --ledger: it is a file of tuned scales, which only their ledger can fold into the model`,
+      );
+    }
     const [merge, requantise] = [options.flag("merge"), options.flag("requantise")];
     if (merge && !beside) {
       throw new UsageError(
@@ -121,7 +139,7 @@ export const exportCommand: Command = {
       },
     });
     const path = output!;
-    using offsets = await tunedOffsets(session, chosen, call);
+    using offsets = chosen && await tunedOffsets(session, chosen, call);
     const writing: FoldWriteOptions = {
       signal,
       beyond: options.flag("clamp") ? "clamp" : "refuse",
@@ -130,24 +148,28 @@ export const exportCommand: Command = {
     };
     const report = merge
       ? await exportMerged(session.source, session.model, offsets, { ...writing, path, packed })
-      : await exportOffsets(session, offsets, path, writing);
+      : offsets
+      ? await exportOffsets(session, offsets, path, writing)
+      : await exportAdapter(session.model, undefined, path, { baseName: session.source.name });
     status(terminal, "");
     notes(terminal, report.notes);
     notes(terminal, keptNotes(report));
     const rows: [string, string][] = [
       ["written", path],
-      [
-        "step",
-        `${chosen.steps} of ${chosen.length}${chosen.why === undefined ? "" : `, ${chosen.why}`}`,
-      ],
-      ...(merge ? mergeRows(report, requantise) : foldRows(report)),
+      chosen
+        ? [
+          "step",
+          `${chosen.steps} of ${chosen.length}${chosen.why === undefined ? "" : `, ${chosen.why}`}`,
+        ]
+        : [adapters.length === 1 ? "adapter" : "adapters", sharesText(adapters)],
+      ...(merge ? mergeRows(report, requantise) : chosen ? foldRows(report) : []),
     ];
     if (options.flag("evaluate") || requantise) {
       const all = await examplesFor(session, config, call, ["validation"]);
       const { validation: { examples } } = all;
       const objective = judgedBy(all);
-      const data = chosen.ledger.header.data;
-      const other = otherDataNote(data, examples, { split: "validation", config });
+      const about = { split: "validation", config } as const;
+      const other = chosen && otherDataNote(chosen.ledger.header.data, examples, about);
       notes(terminal, other === undefined ? [] : [other]);
       const settings = (what: string) => {
         const { onProgress } = evaluationStatus(terminal, `held-out examples ${what}`);
@@ -155,7 +177,7 @@ export const exportCommand: Command = {
       };
       const before = await evaluate(session.model, examples, {
         ...settings("before folding"),
-        offsets,
+        ...offsets ? { offsets } : {},
       });
       using model = await written(session, path, { adapted, signal });
       const after = await evaluate(model, examples, settings("after folding"));

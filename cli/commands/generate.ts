@@ -22,6 +22,7 @@ export const generateCommand: Command = {
     'generate runs/a --prompt "A film that" --temperature 0.8 --top-p 0.95 --seed 1',
     'generate model.gguf --chat --prompt "Why is the sky blue?" --system "Answer briefly."',
     "generate model.gguf < prompt.txt",
+    'generate model.gguf --adapter one --adapter other=0.5 --prompt "A film that"',
   ],
   options: {
     prompt: { kind: "text", doc: "text to continue [standard input]" },

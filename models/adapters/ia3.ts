@@ -88,7 +88,7 @@ const options: Readonly<Record<keyof Ia3Options, AdapterOption>> = {
  * @param model The base model.
  * @throws {RangeError} when no matrix has such a name, or for an invalid pattern.
  *
- * @example Beside the first layer of the bundled model
+ * @example The first layer of the bundled model
  * ```ts
  * import { ia3Adapter, openModelSource } from "@qzo/qzo/models";
  * import { assertEquals } from "@std/assert";
@@ -229,6 +229,8 @@ function namesOf(all: readonly Weight[], chosen: readonly Weight[], feed: readon
 export const ia3: AdapterScheme<Ia3Plan> = {
   name: "ia3",
   summary: "vectors that scale keys, values and what the MLP's last matrix reads",
+  // They begin at 1: steps as long as LoRA's hardly change them.
+  size: 2,
   options,
   make: (model, settings) => ia3Adapter(model, settings as Ia3Options),
   parse({ vectors, ...rest }) {

@@ -161,6 +161,8 @@ export interface AdapterScheme<P extends AdapterPlan = AdapterPlan> {
    * trained, they are multiplied accordingly. Default 1.
    */
   readonly size?: number;
+  /** Whether its effect is a product of its tensors, such as LoRA's `B A`: some optimisers then use a smaller default epsilon. Default false. */
+  readonly isProduct?: boolean;
   /** The user's options: the keys of the section with its name. */
   readonly options: Readonly<Record<string, AdapterOption>>;
   /**

@@ -118,14 +118,18 @@ export function optimiserOfConfig(configured: ConfiguredOptimiser): Optimiser {
 }
 
 /**
- * What an optimiser looks and steps by default for the numbers of a scheme. The optimiser's own are for LoRA; for numbers that are `size` times as large epsilon is
+ * What an optimiser looks and steps by default for the numbers of a scheme. The optimiser's own are for numbers as large as LoRA's; for numbers that are `size` times as large epsilon is
  * that many times as far, and a step as many times as long: a derivative shrinks by it, what is made of one that is normalised does not, and a length from a
  * curvature is in units of epsilon already.
  */
-function adapterDefaults(name: OptimiserConfig["name"], kind: TrainableKind): AdapterDefaults {
-  const { epsilon, learningRate } = namedOptimisers[name].adapter;
+export function adapterDefaults(
+  name: OptimiserConfig["name"],
+  kind: TrainableKind,
+): AdapterDefaults {
+  const { epsilon: usual, learningRate, product = 1 } = namedOptimisers[name].adapter;
   const found = adapterSchemeNames.find((known) => known === kind);
-  const { size = 1 } = found === undefined ? {} : adapterScheme(found);
+  const { size = 1, isProduct = false } = found === undefined ? {} : adapterScheme(found);
+  const epsilon = isProduct ? product * usual : usual;
   if (size === 1) return { epsilon, learningRate };
   const { update, estimator, transformation } = namedOptimisers[name]();
   const power = update ? 0 : transformation.power ?? estimator.power ?? -1;

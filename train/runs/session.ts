@@ -7,9 +7,11 @@ import { type Gpu, type GpuOptions, openGpu, type PacingLimits } from "../../ker
 import { fitAdapter } from "../../models/adapters/adapted.ts";
 import type { Adapter } from "../../models/adapters/scheme.ts";
 import { adapterScheme } from "../../models/adapters/schemes.ts";
+import { mixedAdapter } from "../../models/adapters/mixed.ts";
 import {
   isBesideModel,
   openAdapter,
+  type OpenedAdapter,
   otherBaseNote,
 } from "../../models/checkpoints/adapters/open_adapter.ts";
 import { adaptedSource } from "../../models/checkpoints/derived/tuned_values.ts";
@@ -65,10 +67,18 @@ export async function configuredSource(
   return format === undefined ? stored : await exactlyQuantizedSource(stored, { format }, signal);
 }
 
+/** One of several adapters that a session uses the sum of. */
+export interface AdapterShare {
+  /** Of a file of tuned scales to lay over the model, or of an adapter to put beside it. */
+  readonly path: string;
+  /** How much of it, see {@linkcode mixedAdapter}; tuned scales are used whole. Default 1. */
+  readonly weight?: number | undefined;
+}
+
 /** How to open a session. */
 export interface RunSessionOptions extends LoadOptions {
-  /** Path of a file of tuned scales to lay over the model, or of an adapter to put beside it. */
-  readonly adapter?: string | undefined;
+  /** Path of a file of tuned scales to lay over the model, or of an adapter to put beside it; or several of them, whose sum is used. */
+  readonly adapter?: string | readonly AdapterShare[] | undefined;
   /** How long work may take, in place of what is configured. */
   readonly pacing?: PacingLimits | undefined;
   /** Asked with the base before the device is opened: what it throws stops everything, such as what `assertExportable` throws. */
@@ -107,6 +117,37 @@ export function configuredAdapter(
   return make(model, { ...own, ...Object.fromEntries(said), seed });
 }
 
+/** The file of tuned scales among adapters. @throws {RangeError} For several, or a part of one */
+function scalesAmong(shares: readonly AdapterShare[]): string | undefined {
+  const [first, second] = shares.filter(({ path }) => !isBesideModel(path));
+  if (second) {
+    throw new RangeError(
+      `Cannot use "${second.path}" together with "${first.path}": both are files of tuned scales, which have no sum; use one of them`,
+    );
+  }
+  if (first?.weight !== undefined && first.weight !== 1) {
+    throw new RangeError(
+      `Cannot use ${first.weight} times "${first.path}": a file of tuned scales can only be used as a whole`,
+    );
+  }
+  return first?.path;
+}
+
+/** The adapters of files as one, and what their files say. */
+async function sumOf(
+  shares: readonly AdapterShare[],
+  base: ModelSource,
+): Promise<
+  { readonly adapter?: Adapter; readonly parts: readonly (OpenedAdapter & AdapterShare)[] }
+> {
+  const parts: (OpenedAdapter & AdapterShare)[] = [];
+  for (const share of shares) parts.push({ ...await openAdapter(share.path, base), ...share });
+  const [first] = parts;
+  if (!first) return { parts };
+  const isWhole = parts.length === 1 && (first.weight ?? 1) === 1;
+  return { adapter: isWhole ? first.adapter : mixedAdapter(base, parts), parts };
+}
+
 /**
  * Opens the device and loads the configured model.
  *
@@ -120,13 +161,14 @@ export async function openRunSession(
   using stack = new DisposableStack();
   const stored = stack.use(await openModelSource(config.model));
   const base = await configuredSource(stored, config, options.signal);
-  const path = adapter ?? config.adapter;
-  const isBeside = path !== undefined && isBesideModel(path);
-  const source = path === undefined || isBeside ? base : stack.use(await adaptedSource(base, path));
-  const opened = isBeside ? await openAdapter(path, base) : undefined;
+  const named = adapter ?? config.adapter ?? [];
+  const shares = typeof named === "string" ? [{ path: named }] : named;
+  const scales = scalesAmong(shares);
+  const source = scales === undefined ? base : stack.use(await adaptedSource(base, scales));
+  const opened = await sumOf(shares.filter(({ path }) => isBesideModel(path)), base);
   await check?.(source);
   // Before anything takes long.
-  const added = beside ? beside(source, opened?.adapter) : opened?.adapter;
+  const added = beside ? beside(source, opened.adapter) : opened.adapter;
   if (added) fitAdapter(source.config, added);
   const gpu = stack.use(await openGpu({ ...gpuOptions(config), ...pacing ? { pacing } : {} }));
   const loaded = stack.use(await loadModel(gpu, source, options));
@@ -134,8 +176,10 @@ export async function openRunSession(
   const model = begun ? stack.use(loaded.withAdapter(begun)) : loaded;
   const owned = stack.move();
   const about = { fingerprint: model.fingerprint, name: source.name };
-  const note = opened && otherBaseNote(opened, { path: path!, model: about });
-  const notes = [...opened?.notes ?? [], ...note === undefined ? [] : [note]];
+  const notes = opened.parts.flatMap((part) => {
+    const note = otherBaseNote(part, { path: part.path, model: about });
+    return [...part.notes ?? [], ...note === undefined ? [] : [note]];
+  });
   return { gpu, stored, source, model, notes, [Symbol.dispose]: () => owned.dispose() };
 }
 

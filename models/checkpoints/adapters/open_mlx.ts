@@ -28,7 +28,7 @@ import { floatsOf, type OpenedAdapter, PEFT_CONFIG } from "./open_peft.ts";
 type Floats = Float32Array<ArrayBuffer>;
 
 /** Its tensors. */
-const MLX_WEIGHTS = "adapters.safetensors";
+export const MLX_WEIGHTS = "adapters.safetensors";
 
 /** Of `lora_parameters`. The other settings of the file are those of the run that made it. */
 const LORA_KEYS: KeyTable = {

@@ -22,10 +22,9 @@ import { readJsonFile } from "../disk/read_file.ts";
 import { upFromFile } from "./adapter_rows.ts";
 import { PEFT_KEYS } from "./peft_keys.ts";
 import {
-  namesInFile,
   PEFT_PREFIX,
-  replacedFromFile,
-  shapeInFile,
+  takeReplaced,
+  type TensorsToTake,
   whyNotReplaced,
 } from "./replaced_tensors.ts";
 
@@ -83,6 +82,29 @@ export async function floatsOf(
   return values;
 }
 
+/** The tensors of a file for a model, to be taken one by one. */
+export function tensorsOf(
+  source: FileSource,
+  tensors: ReadonlyMap<string, SafetensorsTensor>,
+  config: ModelConfig,
+): TensorsToTake {
+  const left = new Map(tensors);
+  const take = async (name: string, shape: readonly number[]): Promise<Floats> => {
+    const tensor = left.get(name);
+    const found = tensor?.shape;
+    if (!tensor || shape.length !== found!.length || shape.some((n, i) => n !== found![i])) {
+      throw new RangeError(
+        `Cannot read "${source.name}": ${shown(name)} ${
+          found ? `has shape ${shown(found)}` : "is missing"
+        }, but the model "${architectureOf(config).name}" needs ${shown(shape)}`,
+      );
+    }
+    left.delete(name);
+    return await floatsOf(source, name, tensor);
+  };
+  return { left, take };
+}
+
 /**
  * The scheme with this PEFT type.
  *
@@ -121,7 +143,7 @@ export async function openPeft(
   using source = await openFile(join(folder, PEFT_WEIGHTS), "adapter");
   const { tensors, metadata } = await readSafetensors(source);
   const architecture = architectureOf(config);
-  const left = new Map(tensors);
+  const { left, take } = tensorsOf(source, tensors, config);
   const { base } = architecture.huggingFace;
   const weights = new Map(architecture.weights(config).map((weight) => [weight.name, weight]));
   /** The name of a module's tensor in this file. */
@@ -132,34 +154,15 @@ export async function openPeft(
     return names.find((name) => tensors.has(name)) ?? names[0];
   };
   const shapeOf = (matrix: string, suffix: string) => tensors.get(nameOf(matrix, suffix))?.shape;
-  const take = async (name: string, shape: readonly number[]): Promise<Floats> => {
-    const tensor = left.get(name);
-    const found = tensor?.shape;
-    if (!tensor || shape.length !== found!.length || shape.some((n, i) => n !== found![i])) {
-      throw new RangeError(
-        `Cannot read "${source.name}": ${shown(name)} ${
-          found ? `has shape ${shown(found)}` : "is missing"
-        }, but the model "${architecture.name}" needs ${shown(shape)}`,
-      );
-    }
-    left.delete(name);
-    return await floatsOf(source, name, tensor);
-  };
   const plan = form.plan({ config, settings, what, shapeOf });
   const values = new Map<string, Floats>();
   for (const { name, matrix, suffix, shape, byOutput } of plan ? form.tensors(config, plan) : []) {
     const own = await take(nameOf(matrix, suffix), shape);
     values.set(name, byOutput ? upFromFile(own, weights.get(matrix)!, false) : own);
   }
-  const replaced = new Map<string, Floats>();
-  for (const weight of plan ? weights.values() : []) {
-    const name = namesInFile(weight, base).find((one) => left.has(one));
-    if (name === undefined || whyNotReplaced(name, config) !== undefined) continue;
-    replaced.set(weight.name, replacedFromFile(await take(name, shapeInFile(weight)), weight));
-  }
-  // The bias of RoBERTa's head goes by two names.
-  const twin = `${PEFT_PREFIX}lm_head.decoder.bias`;
-  if (left.has(twin) && tensors.has(`${PEFT_PREFIX}lm_head.bias`)) left.delete(twin);
+  const replaced = plan
+    ? await takeReplaced(config, { left, take }, PEFT_PREFIX)
+    : new Map<string, Floats>();
   const [first] = left.keys();
   if (!plan) {
     throw new RangeError(
@@ -169,7 +172,7 @@ export async function openPeft(
     );
   }
   if (first !== undefined) {
-    const why = form.foreign?.(first) ?? whyNotReplaced(first, config) ??
+    const why = form.foreign?.(first) ?? whyNotReplaced(first, { config, prefix: PEFT_PREFIX }) ??
       "does not belong to any matrix of this model";
     throw new RangeError(`Cannot read "${source.name}": ${shown(first)} ${why}`);
   }

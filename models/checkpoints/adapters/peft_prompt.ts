@@ -1,5 +1,5 @@
 /**
- * Prefix and prompt adapters in a folder as PEFT writes it: one tensor, `prompt_embeddings`.
+ * Prefix and prompt adapters in a folder as PEFT writes it: one tensor, `prompt_embeddings`, and whole modules of the base that were trained with it.
  *
  * @module
  */
@@ -30,12 +30,18 @@ import type { ModelConfig } from "../../model_config.ts";
 import { openFile, writeFileWhole } from "../disk/files.ts";
 import { writeFolderWhole } from "../disk/write_together.ts";
 import { transposed, upFromFile, upToFile } from "./adapter_rows.ts";
-import { BASE_KEY, floatsOf, type OpenedAdapter, PEFT_CONFIG, PEFT_WEIGHTS } from "./open_peft.ts";
+import { BASE_KEY, type OpenedAdapter, PEFT_CONFIG, PEFT_WEIGHTS, tensorsOf } from "./open_peft.ts";
+import {
+  PEFT_PROMPT_PREFIX,
+  replacedInPeft,
+  takeReplaced,
+  whyNotReplaced,
+} from "./replaced_tensors.ts";
 import { type AdapterToWrite, tunedAdapter } from "./tuned_adapter.ts";
 
 type Floats = Float32Array<ArrayBuffer>;
 
-/** The only tensor. */
+/** The adapter's only tensor. */
 const TENSOR = "prompt_embeddings";
 
 /** Key of the file's metadata under which this library says that positions begin at 0, which PEFT has no word for. */
@@ -46,10 +52,7 @@ const SHARED_KEYS: KeyTable = {
   ...keysOf("peft_type num_virtual_tokens token_dim num_layers num_attention_heads", read()),
   base_model_name_or_path: read(),
   num_transformer_submodules: only([1], "the model would have an encoder and a decoder"),
-  modules_to_save: only(
-    [],
-    "it includes whole trained modules of the base; merge them into the model first",
-  ),
+  modules_to_save: harmless("the tensors show which modules of the base it includes"),
   ...keysOf(
     "task_type auto_mapping revision peft_version inference_mode",
     harmless("describes the file"),
@@ -113,14 +116,7 @@ export async function openPeftPrompt(
   const { tensors, metadata } = await readSafetensors(source);
   const tensor = tensors.get(TENSOR);
   const { name } = architectureOf(config);
-  const other = [...tensors.keys()].find((key) => key !== TENSOR);
-  if (!tensor || other !== undefined) {
-    throw new RangeError(
-      `Cannot read "${source.name}": ${
-        tensor ? `${shown(other)} is not a tensor of such an adapter` : `it has no "${TENSOR}"`
-      }`,
-    );
-  }
+  if (!tensor) throw new RangeError(`Cannot read "${source.name}": it has no "${TENSOR}"`);
   const tokens = tensor.shape[0];
   const plan: PrefixPlan | PromptPlan = isPrefix
     ? { tokens, shift: metadata.get(POSITIONS_KEY) !== UNSHIFTED }
@@ -148,7 +144,20 @@ export async function openPeftPrompt(
     assertSetting(settings, "token_dim", width, what);
     assertSetting(settings, "num_attention_heads", keyValueHeads, what);
   }
-  const all = await floatsOf(source, TENSOR, tensor);
+  const { left, take } = tensorsOf(source, tensors, config);
+  const all = await take(TENSOR, wanted);
+  const replaced = await takeReplaced(config, { left, take }, PEFT_PROMPT_PREFIX);
+  const [other] = left.keys();
+  if (other !== undefined) {
+    throw new RangeError(
+      `Cannot read "${source.name}": ${shown(other)} ${
+        whyNotReplaced(other, { config, prefix: PEFT_PROMPT_PREFIX }) ??
+          "belongs neither to such an adapter nor to this model"
+      }`,
+    );
+  }
+  const table = isPrefix ? undefined : tableOf(config);
+  const hasTable = table !== undefined && replaced.delete(table);
   const values = new Map<string, Floats>();
   if (!isPrefix) values.set(PROMPT_VECTORS, all);
   for (let layer = 0; isPrefix && layer < layers; layer++) {
@@ -171,10 +180,19 @@ export async function openPeftPrompt(
   }
   const baseName = settings.base_model_name_or_path;
   return {
-    adapter: { ...adapter, values },
+    adapter: { ...adapter, values, ...replaced.size > 0 ? { replaced } : {} },
     base: metadata.get(BASE_KEY),
     ...typeof baseName === "string" && baseName !== "" ? { baseName } : {},
+    ...hasTable ? { notes: [`${what}: ${TABLE_IGNORED}`] } : {},
   };
+}
+
+const TABLE_IGNORED =
+  "the trained embedding in modules_to_save is ignored, as in PEFT: tokens behind a prompt are looked up in the base's";
+
+/** The table of embeddings, by its name in the model. */
+function tableOf(config: ModelConfig): string {
+  return weightsOf(config).find(({ role }) => role === "embedding")!.name;
 }
 
 /** `prompt_embeddings`: of a prompt the vectors, of a prefix each token's keys and values of all layers. */
@@ -208,15 +226,18 @@ function embeddingsOf(
 /** `adapter_config.json`. */
 function settingsOf(
   { config, adapter, baseName }: AdapterToWrite,
-  isPrefix: boolean,
-  width: number,
+  { isPrefix, width, modules }: {
+    readonly isPrefix: boolean;
+    readonly width: number;
+    readonly modules: readonly string[] | null;
+  },
 ): Record<string, unknown> {
   const { tokens } = adapter.plan as PrefixPlan | PromptPlan;
   const shared = {
     auto_mapping: null,
     base_model_name_or_path: baseName,
     inference_mode: true,
-    modules_to_save: null,
+    modules_to_save: modules,
     num_layers: config.layers,
     num_transformer_submodules: 1,
     num_virtual_tokens: tokens,
@@ -261,6 +282,9 @@ export async function writePeftPrompt(path: string, written: AdapterToWrite): Pr
     shape: [tokens, width],
     bytes: new Uint8Array(all.buffer, all.byteOffset, all.byteLength),
   };
+  const replaced = adapter.replaced ?? new Map();
+  assertWritable(config, { isPrefix, replaced });
+  const more = replacedInPeft(config, replaced, { prefix: PEFT_PROMPT_PREFIX });
   const unshifted = isPrefix && !(adapter.plan as PrefixPlan).shift;
   const metadata = {
     format: "pt",
@@ -268,10 +292,29 @@ export async function writePeftPrompt(path: string, written: AdapterToWrite): Pr
     ...unshifted ? { [POSITIONS_KEY]: UNSHIFTED } : {},
   };
   await writeFolderWhole(path, PEFT_CONFIG, async (folder) => {
-    await writeFileWhole(join(folder, PEFT_WEIGHTS), writeSafetensors([tensor], metadata));
-    const json = `${JSON.stringify(settingsOf(written, isPrefix, width), null, 2)}\n`;
+    await writeFileWhole(
+      join(folder, PEFT_WEIGHTS),
+      writeSafetensors([...more.tensors, tensor], metadata),
+    );
+    const settings = settingsOf(written, { isPrefix, width, modules: more.modules });
+    const json = `${JSON.stringify(settings, null, 2)}\n`;
     await writeFileWhole(join(folder, PEFT_CONFIG), [new TextEncoder().encode(json)]);
   });
+}
+
+/** @throws {RangeError} For tensors of the base that PEFT would not use beside such an adapter */
+function assertWritable(
+  config: ModelConfig,
+  { isPrefix, replaced }: {
+    readonly isPrefix: boolean;
+    readonly replaced: ReadonlyMap<string, unknown>;
+  },
+): void {
+  const table = tableOf(config);
+  if (isPrefix || !replaced.has(table)) return;
+  throw new RangeError(
+    `Cannot write a prompt with "${table}" of the base for PEFT: PEFT looks tokens behind a prompt up in the base's own embedding; the ledger has both`,
+  );
 }
 
 /** What a user should know of a prefix or prompt adapter that is written for PEFT, a sentence each. */

@@ -50,7 +50,8 @@ export async function writePeft(path: string, written: AdapterToWrite): Promise<
     };
   });
   const beside = new Set(peft.tensors(config, plan).map(({ matrix }) => matrix));
-  const more = replacedInPeft(config, adapter.replaced ?? new Map(), beside);
+  const replaced = adapter.replaced ?? new Map();
+  const more = replacedInPeft(config, replaced, { beside, prefix: PEFT_PREFIX });
   if (more.bias !== "none" && !peft.hasBias) {
     throw new RangeError(
       `Cannot write an adapter of scheme ${adapter.scheme} for PEFT: PEFT has no such scheme with trained biases of the base: PEFT supports them only with LoRA; the ledger has both`,

@@ -106,6 +106,8 @@ Deno.test("PEFT: what is not computed here is refused by name, and what does not
   await refused({ peft_type: "IA3", feedforward_modules: [] }, 'bias "none" is not a known key');
   await refused({ trainable_token_indices: [1] }, "rows of the embedding");
   await refused({ target_parameters: ["a"] }, "not linear layers");
+  await refused({ kasa_config: { beta: 1e-4, gamma: 1e-3 } }, "kasa_config");
+  await refused({ use_bdlora: { nblocks: 2 } }, "block-diagonal");
   await refused({ layer_replication: [[0, 1]] }, "layers of the model would be repeated");
   await refused({ alora_invocation_tokens: [3] }, "only after certain tokens");
   await refused({ something_new: 3 }, "something_new 3 is not a known key and may change");
@@ -157,5 +159,63 @@ Deno.test("PEFT: beside a GGUF file, whose rows of rotated heads lie otherwise, 
     await writePeft(again, { config: converted.config, ...about });
     const bytes = await Deno.readFile(join(out, "adapter_model.safetensors"));
     assertEquals(await Deno.readFile(join(again, "adapter_model.safetensors")), bytes);
+  });
+});
+
+// What adapter_config.json holds in public repositories besides what PEFT 0.21 writes: of first and of latest versions, of other trainers.
+Deno.test("PEFT: settings as older, newer and other programs write them are read", async () => {
+  const written: Record<string, unknown>[] = [
+    { enable_lora: null, merge_weights: false, peft_version: undefined },
+    { peft_version: "0.18.2.dev0@UNKNOWN", use_bdlora: null, monteclora_config: null },
+    { init_lora_weights: "mica", velora_config: null, ensure_weight_tying: false },
+    { target_modules: null, exclude_modules: null, alora_invocation_tokens: null },
+    {
+      auto_mapping: { base_model_class: "LlamaForCausalLM", parent_library: "transformers" },
+      task_type: null,
+      inference_mode: false,
+    },
+    { task_type: "SEQ_CLS", modules_to_save: ["classifier", "score"] },
+    { target_modules: "^.*self_attn\\.(q|v)_proj$", rank_pattern: null, alpha_pattern: null },
+  ];
+  await withBase("llama", async (source) => {
+    const from = join(fixtures, "llama");
+    const usual = JSON.parse(await Deno.readTextFile(join(from, "adapter_config.json")));
+    const expected = await openPeft(from, source);
+    for (const change of written) {
+      await withTemp(async (folder) => {
+        const weights = "adapter_model.safetensors";
+        await Deno.copyFile(join(from, weights), join(folder, weights));
+        const settings = JSON.stringify({ ...usual, ...change });
+        await Deno.writeTextFile(join(folder, "adapter_config.json"), settings);
+        assertEquals(await openPeft(folder, source), expected, JSON.stringify(change));
+      });
+    }
+  });
+});
+
+Deno.test("PEFT: the head of a classifier is refused as what it is", async () => {
+  await withBase("llama", async (source) => {
+    await withTemp(async (folder) => {
+      await Deno.copyFile(
+        join(fixtures, "llama/adapter_config.json"),
+        join(folder, "adapter_config.json"),
+      );
+      const file = await Deno.readFile(join(fixtures, "llama/adapter_model.safetensors"));
+      const length = Number(new DataView(file.buffer).getBigUint64(0, true));
+      const header = JSON.parse(new TextDecoder().decode(file.subarray(8, 8 + length)));
+      const data = file.subarray(8 + length);
+      header["base_model.model.score.weight"] = {
+        dtype: "F32",
+        shape: [2, 4],
+        data_offsets: [data.length, data.length + 32],
+      };
+      const text = new TextEncoder().encode(JSON.stringify(header));
+      const out = new Uint8Array(8 + text.length + data.length + 32);
+      new DataView(out.buffer).setBigUint64(0, BigInt(text.length), true);
+      out.set(text, 8);
+      out.set(data, 8 + text.length);
+      await Deno.writeFile(join(folder, "adapter_model.safetensors"), out);
+      await assertRejects(() => openPeft(folder, source), RangeError, "head of a classifier");
+    });
   });
 });

@@ -14,9 +14,13 @@ import {
   openAdapter,
   openModelSource,
   packBatch,
+  prefixAdapter,
+  promptAdapter,
   quantizedSource,
   writePeft,
 } from "../../../models/mod.ts";
+import { openFile, writeFileWhole } from "../../../models/checkpoints/disk/files.ts";
+import { readSafetensors, writeSafetensors } from "../../../quant/files/safetensors.ts";
 import { zoAdam } from "../../../optim/mod.ts";
 import {
   adapterOfLedger,
@@ -214,5 +218,84 @@ Deno.test("an adapter with tensors of its own is trained with them: ledger, repl
     assertAlmostEquals(await lossOf(whole), await lossOf(expected), 1e-4);
     assertEquals(written.tensors.get("blk.0.ffn_down.weight")!.format.name, "F32");
     assert("replaced" in (describeAdapter(adapter) as object));
+  });
+});
+
+for (const scheme of ["prefix", "prompt"] as const) {
+  Deno.test(`a ${scheme} is trained with norms, biases and dense matrices of the base, and PEFT's folder has all of it`, async () => {
+    await withReplaced(async ({ base, folder }) => {
+      const made = { prefix: prefixAdapter, prompt: promptAdapter }[scheme];
+      using model = base.withAdapter(made(base, { tokens: 4, init: "random", seed: 3 }));
+      const optimiser = zoAdam({ epsilon: 1e-2, learningRate: 1e-2 });
+      const kinds = [scheme, "biases", "norms", "dense"] as const;
+      const selection = { kinds, exclude: ["token*", "pos*"] };
+      using offsets = await offsetsFor(model, optimiser, { selection });
+      const steps = finetune({
+        ...{ model, optimiser, offsets, train: examples, seed: 5, steps: 3 },
+        ...{ objective: "classification", batchSize: 2, keepBest: false },
+      });
+      for await (const _ of steps);
+      const own = packBatch(examples, "classification", model);
+      const lossWith = async (...about: ConstructorParameters<typeof Evaluator>) => {
+        using evaluator = new Evaluator(...about);
+        return (await evaluator.run([own]))[0].loss;
+      };
+      const tuned = await lossWith(model, offsets);
+      const out = join(folder, "adapter");
+      await exportAdapter(model, offsets, out);
+      const { modules_to_save: modules, bias } = JSON.parse(
+        await Deno.readTextFile(join(out, "adapter_config.json")),
+      );
+      assertEquals(bias, undefined);
+      // A module with a weight and a bias is one module.
+      const norm = "model.decoder.layers.0.final_layer_norm";
+      assertEquals(modules.filter((path: string) => path === norm), [norm]);
+      assert(modules.includes("model.decoder.layers.0.self_attn.q_proj"));
+      const { adapter, notes = [] } = await openAdapter(out, base);
+      assertEquals([adapter.scheme, notes], [scheme, []]);
+      using reloaded = base.withAdapter(adapter);
+      assertAlmostEquals(await lossWith(reloaded), tuned, 1e-6);
+      using without = base.withAdapter({ ...adapter, replaced: undefined });
+      assert(Math.abs(await lossWith(without) - tuned) > 1e-4, "the base's own change nothing");
+    });
+  });
+}
+
+Deno.test("next to a prompt PEFT does not use an embedding of its own: ignored with a note, and not written", async () => {
+  await withReplaced(async ({ base: { config }, folder }) => {
+    const untied = { ...config, tiedHead: false };
+    const table = new Map([["token_embd.weight", new Float32Array(260 * 256).fill(1)]]);
+    const about = { config: untied, base: "", baseName: "" };
+    const prefix = { ...prefixAdapter({ config }, { init: "random" }), replaced: table };
+    const path = join(folder, "prefix");
+    await writePeft(path, { ...about, adapter: prefix });
+    assertEquals((await openAdapter(path, { config: untied })).adapter.replaced, table);
+    const prompt = { ...promptAdapter({ config }, { init: "random" }), replaced: table };
+    await assertRejects(
+      () => writePeft(join(folder, "prompt"), { ...about, adapter: prompt }),
+      RangeError,
+      "PEFT looks tokens behind a prompt up in the base's own embedding",
+    );
+    const { replaced: _, ...alone } = prompt;
+    const folderOfPrompt = join(folder, "prompt");
+    await writePeft(folderOfPrompt, { ...about, adapter: alone });
+    const file = join(folderOfPrompt, "adapter_model.safetensors");
+    using source = await openFile(file, "adapter");
+    const { tensors } = await readSafetensors(source);
+    const { shape, offset, byteLength } = tensors.get("prompt_embeddings")!;
+    const vectors = await source.read(offset, byteLength);
+    const f32 = (name: string, shape: readonly number[], bytes: Uint8Array<ArrayBuffer>) => ({
+      ...{ name, shape, bytes },
+      dtype: "F32" as const,
+    });
+    const written = writeSafetensors([
+      f32("prompt_embeddings", shape, vectors),
+      f32("base_model.model.decoder.embed_tokens.weight", [260, 256], new Uint8Array(4 * 66560)),
+    ], {});
+    await writeFileWhole(file, written);
+    const { adapter, notes = [] } = await openAdapter(folderOfPrompt, { config: untied });
+    assertEquals(adapter.replaced, undefined);
+    assertEquals(notes.length, 1);
+    assert(/embedding in modules_to_save is ignored, as in PEFT/.test(notes[0]), notes[0]);
   });
 });

@@ -395,9 +395,12 @@ Deno.test("config optimiser: what an adapter alone looks and steps by default go
   assertAlmostEquals(rate, 1e-2, 1e-12);
   // Normalised: as many times as long. A share of what the curvature allows: the same share.
   for (const [name, times] of [["qzoNormalised", 10], ["zoAdam", 10], ["qzoPlus", 1]] as const) {
-    const [one, ten] = [of("lora", name), of("prefix", name)];
+    const [one, ten] = [of("prompt", name), of("prefix", name)];
     assertAlmostEquals(ten[0], 10 * one[0], 1e-12);
     assertAlmostEquals(ten[1], times * one[1], 1e-12);
-    assertEquals(of("ia3", name), one);
+    // Half as far where a product is trained, by what takes its step's length from there.
+    assertEquals(of("lora", name), name === "qzoPlus" ? [one[0] / 2, one[1]] : one);
   }
+  assertEquals([of("lora", "qzoPlus"), of("prompt", "qzoPlus")], [[0.015, 0.5], [0.03, 0.5]]);
+  assertEquals([of("ia3", "qzoPlus"), of("ia3", "qzoNormalised")], [[0.06, 0.5], [0.02, 0.02]]);
 });

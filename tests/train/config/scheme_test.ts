@@ -95,7 +95,7 @@ Deno.test("config groups: LoRA alone has defaults of its own, under every optimi
     if (lora.estimator.tangents || lora.estimator.exact) continue;
     const largest = ({ estimator: { branches } }: Optimiser) =>
       Math.max(...branches.map(({ amplitude }) => amplitude));
-    assertEquals(largest(lora), adapter.epsilon, name);
+    assertEquals(largest(lora), adapter.epsilon * (adapter.product ?? 1), name);
     assertEquals(largest(full), shared.epsilon.default, name);
   }
   const given = "scheme: lora\noptimiser: {name: qzo, epsilon: 0.5, learning_rate: 0.25}";
