@@ -60,7 +60,7 @@ export interface RunCliOptions {
 /**
  * Runs a command line and returns its exit code. Never throws.
  *
- * @example A typing error
+ * @example A mistyped command
  * ```ts
  * import { processTerminal, runCli } from "@qzo/qzo/cli";
  * import { assertEquals } from "@std/assert";

@@ -74,7 +74,7 @@ const CHECKS: readonly (readonly [string, Check])[] = [
  * @throws {DeviceLostError} when the device is lost during a check.
  * @throws {SyntaxError} when the driver does not compile a shader.
  *
- * @example Is this adapter to be trusted?
+ * @example Check an adapter
  * ```ts
  * import { openGpu, selfCheck } from "@qzo/qzo/kernels";
  * import { assert } from "@std/assert";

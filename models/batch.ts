@@ -113,7 +113,7 @@ export function exampleCost(example: Example): { rows: number; lossRows: number 
  * @param shape Capacities to use. Default: the needs of the examples, rounded up so that few plans are built.
  * @throws {RangeError} when an example is empty, too long or has an invalid label, or when the shape is too small.
  *
- * @example A two-way classification with one-token labels costs its prompt only
+ * @example Two-way classification with one-token labels
  * ```ts
  * import { packBatch } from "@qzo/qzo/models";
  * import { assertEquals } from "@std/assert";

@@ -20,7 +20,7 @@ const USUAL = { lowFrequencyFactor: 1, highFrequencyFactor: 4 };
  * wavelengths, the factor for long ones, and interpolated in between. Undefined if no tensor is needed: without scaling, and for `"linear"`,
  * which is stored as metadata.
  *
- * @example Short wavelengths stay, long ones are divided
+ * @example Only long wavelengths are divided
  * ```ts
  * import { ropeFactorsOf } from "@qzo/qzo/models";
  * import { assertEquals } from "@std/assert";

@@ -112,7 +112,7 @@ export function makeGroups(
 /**
  * The properties stored with a tensor of a group. Undefined if the optimiser has no group of that name.
  *
- * @example Ten times as far, by a hundredth of the derivative's step each
+ * @example Twice the epsilon, sixteen times the learning rate
  * ```ts
  * import { qzo, trainedGroup } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

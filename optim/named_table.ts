@@ -12,7 +12,7 @@ export type OptimiserName = keyof typeof all;
 /**
  * All named optimisers, sorted by name.
  *
- * @example By name
+ * @example An optimiser by name
  * ```ts
  * import { namedOptimisers } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

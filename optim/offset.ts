@@ -66,7 +66,7 @@ export function applyOffset(form: OffsetForm, base: number, offset: number): num
  * positive). This is QZO's `max(scale, 0)` (arXiv 2505.13430), for scales of either sign. It uses comparisons instead of `min` and `max`, which
  * may return either zero.
  *
- * @example Stopped at zero from either side
+ * @example Offsets stop at zero from either side
  * ```ts
  * import { keepSign } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

@@ -14,7 +14,7 @@ import type { Transformation } from "./transformations/transformation.ts";
  *
  * @throws {RangeError} when the optimiser cannot have that rule; see {@linkcode optimiser}.
  *
- * @example Spikes left out, and four batches a step
+ * @example Reject spikes, and accumulate four batches per move
  * ```ts
  * import { accumulate, chain, qzoNormalised, rejectSpikes, withRule } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

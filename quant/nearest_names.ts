@@ -9,7 +9,7 @@ import { distance } from "fastest-levenshtein";
  * At most `count` of `known`, closest first by edit distance, ignoring case. Names that differ in more than half of
  * their length are left out.
  *
- * @example A typing error
+ * @example A mistyped name
  * ```ts
  * import { nearestNames } from "@qzo/qzo/quant";
  * import { assertEquals } from "@std/assert";

@@ -136,7 +136,7 @@ export interface LiveCurveOptions {
 /**
  * The curve of a running fine-tune. Pass it every event, and the picture in the cell grows. The saved notebook keeps the last picture.
  *
- * @example In a cell
+ * @example In a notebook cell
  * ```ts
  * import { LiveCurve } from "@qzo/qzo/notebook";
  * import { finetune, type FinetuneOptions } from "@qzo/qzo";
@@ -212,7 +212,7 @@ export class LiveCurve extends Displayed {
  *
  * @returns The result of `work`, which should finish soon after it is aborted, as `finetune` does.
  *
- * @example In a cell
+ * @example In a notebook cell
  * ```ts
  * import { stoppable } from "@qzo/qzo/notebook";
  * import { assertEquals } from "@std/assert";

@@ -21,7 +21,7 @@ function shown(match: string): string {
 /**
  * The text with what a terminal would obey as `\u001b`. Newlines and tabs stay.
  *
- * @example A name that would clear the screen
+ * @example A name that contains control characters
  * ```ts
  * import { printable } from "./printable.ts";
  * import { assertEquals } from "@std/assert";

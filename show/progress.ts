@@ -39,7 +39,7 @@ const longestBar = 30;
  * The line for a state, at most `width` columns wide. If space is short, the bar is dropped first, then fields from the right; the steps and the
  * remaining time are kept longest.
  *
- * @example A run in its middle
+ * @example Halfway through a run
  * ```ts
  * import { renderProgress } from "./progress.ts";
  * import { assertEquals } from "@std/assert";

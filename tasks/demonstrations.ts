@@ -56,7 +56,7 @@ const domain = 0x3c000000;
  * @param but An index to exclude: that of the example itself.
  * @throws {RangeError} for arguments out of range.
  *
- * @example Its own for each example, or the same
+ * @example Different ones for each example, or the same for all
  * ```ts
  * import { demonstrationsFor } from "@qzo/qzo/tasks";
  * import { assertEquals, assertNotEquals } from "@std/assert";

@@ -23,7 +23,7 @@ export interface LoadExamplesOptions extends TaskRowsOptions, TokeniseOptions {}
  * @throws {TypeError} when there is no tokenizer.
  * @throws {RangeError} for an unknown task, a split that it does not have, or an example that cannot be tokenised.
  *
- * @example Two rows of a task of one's own
+ * @example Two rows of a custom task
  * ```ts
  * import { loadExamples } from "@qzo/qzo/tasks";
  * import { tokenizerFromJson } from "@qzo/qzo/models";

@@ -35,7 +35,7 @@ const Z = 1.959963984540054;
  * @throws {TypeError} when the numbers of predictions and labels differ.
  * @throws {RangeError} when there are none.
  *
- * @example Nine gained and one lost of a hundred
+ * @example Nine gained and one lost out of a hundred
  * ```ts
  * import { pairedAccuracy } from "@qzo/qzo/tasks";
  * import { assertAlmostEquals, assertEquals } from "@std/assert";
@@ -98,7 +98,7 @@ function signTest(a: number, b: number): number {
  * @throws {TypeError} when the numbers of losses or weights differ.
  * @throws {RangeError} when there are none.
  *
- * @example A loss that falls by a tenth everywhere is sure to fall
+ * @example A loss that falls by the same amount for every example
  * ```ts
  * import { pairedMean } from "@qzo/qzo/tasks";
  * import { assertAlmostEquals } from "@std/assert";

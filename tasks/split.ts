@@ -17,7 +17,7 @@ export interface SplitOptions extends Readonly<Partial<Record<Split, number>>> {
  *
  * @throws {RangeError} when the sizes add up to more than there are items.
  *
- * @example Parts that share nothing
+ * @example Disjoint parts
  * ```ts
  * import { splitExamples } from "@qzo/qzo/tasks";
  * import { assertEquals } from "@std/assert";
@@ -72,7 +72,7 @@ export function subsample<T>(items: readonly T[], count: number, seed = 0): T[] 
  * @param labelOf Returns the class of an item.
  * @throws {RangeError} when a class has fewer.
  *
- * @example One a class
+ * @example One example per class
  * ```ts
  * import { kShot } from "@qzo/qzo/tasks";
  * import { assertEquals } from "@std/assert";

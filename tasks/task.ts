@@ -179,7 +179,7 @@ const options = [
  * @throws {RangeError} for an unknown entry, format or encoding, for columns of files that are not tables, and for two labels with the same
  * words.
  *
- * @example A task of one's own
+ * @example A custom task
  * ```ts
  * import { readTask, taskFromConfig } from "@qzo/qzo/tasks";
  * import { assertEquals } from "@std/assert";

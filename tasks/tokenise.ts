@@ -41,7 +41,7 @@ export interface TokeniseOptions {
  * @throws {RangeError} when a candidate adds no token, two have the same tokens, or the candidates alone are too long; for masked examples, when
  * a candidate is not exactly one token.
  *
- * @example A merge over the border
+ * @example A merge across the border
  * ```ts
  * import { tokeniseExample } from "@qzo/qzo/tasks";
  * import { tokenizerFromJson } from "@qzo/qzo/models";

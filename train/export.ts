@@ -152,6 +152,16 @@ export async function exportTuned(
  *
  * @throws {RangeError | TypeError} as `assertWritable`, for a split model under a path with another number of files, and when a file of the
  * model itself would be overwritten.
+ *
+ * @example A file of the model itself
+ * ```ts
+ * import { openModelSource } from "@qzo/qzo/models";
+ * import { assertExportable } from "@qzo/qzo/train";
+ * import { assertRejects } from "@std/assert";
+ *
+ * using source = await openModelSource("demo/model.gguf");
+ * await assertRejects(() => assertExportable(source, "demo/model.gguf"), RangeError, "input");
+ * ```
  */
 export async function assertExportable(source: ModelSource, path: string): Promise<void> {
   if (targetKind(path) !== "folder") {

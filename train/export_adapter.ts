@@ -73,7 +73,7 @@ async function tunedValues(
  * @throws {RangeError} for a path that an adapter cannot be written to, and when scales of packed matrices were trained as well, which no
  * adapter file can contain.
  *
- * @example Of the bundled model, not trained
+ * @example An untrained adapter of the bundled model
  * ```ts
  * import { openGpu } from "@qzo/qzo/kernels";
  * import { loadModel, loraAdapter, openModelSource } from "@qzo/qzo/models";

@@ -28,7 +28,7 @@ export interface MergedWriteOptions extends Omit<FoldWriteOptions, "unchanged"> 
  * @throws {RangeError} as {@linkcode mergedSource}.
  * @throws {TypeError} when the model has no adapter.
  *
- * @example LoRA that nobody has trained
+ * @example An untrained LoRA adapter
  * ```ts
  * import { openGpu } from "@qzo/qzo/kernels";
  * import { loadModel, loraAdapter, openModelSource } from "@qzo/qzo/models";

@@ -70,7 +70,7 @@ export interface HostObjectiveStep extends ScalarResult<number> {
  * provide.
  * @throws The signal's reason when it aborts.
  *
- * @example Towards text that has the words of an answer
+ * @example Train towards text that contains the words of an answer
  * ```ts
  * import { openGpu } from "@qzo/qzo/kernels";
  * import { generate, loadModel, openModelSource } from "@qzo/qzo/models";

@@ -106,7 +106,7 @@ const NO_MEMORY: MemoryByPart = {
 /**
  * A WebGPU device with memory accounting and a cache of compiled pipelines.
  *
- * @example Open the default adapter and account for a buffer
+ * @example Open the default adapter and allocate a buffer
  * ```ts
  * import { openGpu } from "@qzo/qzo/kernels";
  * import { assertEquals } from "@std/assert";

@@ -80,7 +80,7 @@ const recorded = new WeakMap<Graph, RecordedOperation[]>();
  *
  * @throws {TypeError} when the graph records tangents and the operation has no rule for them.
  *
- * @example What a graph computes
+ * @example The operations of a graph
  * ```ts
  * import { Graph, operationsOf, recordOperation, type Value } from "@qzo/qzo/kernels";
  * import { assertEquals } from "@std/assert";

@@ -7,7 +7,19 @@
 /** Milliseconds of work after which the event loop gets a turn. */
 const TURN = 100;
 
-/** Measures the time since the event loop last got a turn. */
+/**
+ * Measures the time since the event loop last got a turn.
+ *
+ * @example A long loop
+ * ```ts
+ * import { Turns } from "@qzo/qzo/kernels";
+ *
+ * const turns = new Turns();
+ * for (let i = 0; i < 1e6; i++) {
+ *   if (turns.due) await turns.give();
+ * }
+ * ```
+ */
 export class Turns {
   #last = performance.now();
 

@@ -12,7 +12,7 @@ import { packNoise, type Perturbation, perturbationKey } from "./perturbation.ts
  * What a perturbation (or none) contributes to a dispatch whose shader includes moved.wgsl: a part of its key, bindings
  * 8 and 9, and three parameter words. The shader declares the words `tensor`, `traits` and `width` in this order.
  *
- * @example Nothing is bound where nothing is trained
+ * @example Nothing is bound if nothing is trained
  * ```ts
  * import { bindPerturbation } from "@qzo/qzo/kernels";
  * import { assertEquals } from "@std/assert";

@@ -31,7 +31,7 @@ interface HeldRows {
  * Computes products in f32. The rows of `a` stay on the device from one request to the next (4 bytes per value), so an
  * algorithm that changes a few columns at a time uploads only those. The rows of `b` are not kept.
  *
- * @example Two rows by themselves
+ * @example Products of two rows with themselves
  * ```ts
  * import { DeviceProducts, openGpu } from "@qzo/qzo/kernels";
  * import { assertEquals } from "@std/assert";

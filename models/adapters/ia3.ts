@@ -88,7 +88,7 @@ const options: Readonly<Record<keyof Ia3Options, AdapterOption>> = {
  * @param model The base model.
  * @throws {RangeError} when no matrix has such a name, or for an invalid pattern.
  *
- * @example Beside the first layer of the bundled model
+ * @example The first layer of the bundled model
  * ```ts
  * import { ia3Adapter, openModelSource } from "@qzo/qzo/models";
  * import { assertEquals } from "@std/assert";

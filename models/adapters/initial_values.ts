@@ -51,7 +51,7 @@ function normals(
  * range. Element i is 16 bits of `threefry2x32(key, [i >> 2, id])`, where `key = threefry2x32(seed, [0x61646170, 0])` and `id` is the tensor's
  * id in the noise generator. Normal numbers are sums of twelve uniform ones.
  *
- * @example Zeros, and an even distribution
+ * @example Zeros, and a uniform distribution
  * ```ts
  * import { initialValues } from "@qzo/qzo/models";
  * import { assert, assertEquals } from "@std/assert";

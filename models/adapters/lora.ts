@@ -83,7 +83,7 @@ const options: Readonly<Record<keyof Omit<LoraOptions, "seed">, AdapterOption>> 
  * @param model The base model.
  * @throws {RangeError} when no matrix has such a name, or for an invalid pattern, rank or alpha.
  *
- * @example Beside queries and values of the bundled model
+ * @example Queries and values of the bundled model
  * ```ts
  * import { loraAdapter, openModelSource } from "@qzo/qzo/models";
  * import { assertEquals } from "@std/assert";

@@ -31,7 +31,7 @@ export interface AdapterInMix {
  * @throws {RangeError} for adapters of different schemes, for schemes that cannot be mixed (prefixes and prompts), for adapters with their own
  * tensors of the base model, and for a weight that is not a number.
  *
- * @example Two styles, half of each
+ * @example Half of each of two adapters
  * ```ts
  * import { loraAdapter, mixedAdapter, openModelSource } from "@qzo/qzo/models";
  * import { assertEquals } from "@std/assert";

@@ -83,7 +83,7 @@ export function prefixNames(layer: number): { readonly keys: string; readonly va
  * @returns An adapter to be completed by {@linkcode startedAdapter}. If `init` is `"random"`, it is already complete.
  * @throws {RangeError} for numbers out of range.
  *
- * @example Of the bundled model, started from its own activations
+ * @example A prefix started from the bundled model's activations
  * ```ts
  * import { openGpu } from "@qzo/qzo/kernels";
  * import { loadModel, openModelSource, prefixAdapter, startedAdapter } from "@qzo/qzo/models";

@@ -67,7 +67,7 @@ export const PROMPT_VECTORS = "prompt";
  * @returns An adapter to be completed by {@linkcode startedAdapter}. If `init` is `"random"`, it is already complete.
  * @throws {RangeError} for numbers out of range, and for a text without a tokenizer or without tokens.
  *
- * @example Five vectors in front of the bundled model
+ * @example Five vectors for the bundled model
  * ```ts
  * import { openModelSource, promptAdapter } from "@qzo/qzo/models";
  * import { assertEquals } from "@std/assert";

@@ -142,7 +142,7 @@ export class Model implements ModelPlan, BaseIdentity, Disposable {
    *
    * @throws {RangeError} when the adapter does not fit the model.
    *
-   * @example Two adapters over one base
+   * @example Two adapters for one base model
    * ```ts
    * import { openGpu } from "@qzo/qzo/kernels";
    * import { loadModel, loraAdapter, openModelSource } from "@qzo/qzo/models";

@@ -20,7 +20,7 @@ export interface PromptMemory extends Disposable {
  *
  * @param offsets Offsets of a fine-tune. If they change, create a new memory.
  *
- * @example A conversation's second turn goes on from the first
+ * @example The second turn of a conversation reuses the first
  * ```ts
  * import { generate, loadModel, openGpu, openModelSource, promptMemory } from "@qzo/qzo";
  * import { assertEquals } from "@std/assert";

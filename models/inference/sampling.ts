@@ -62,7 +62,7 @@ export interface TokenProbability {
  *
  * @throws {RangeError} when an option is out of range, or a logit is not finite.
  *
- * @example Top k, then min p, then the temperature
+ * @example Top-k, then min-p, then temperature
  * ```ts
  * import { tokenProbabilities } from "@qzo/qzo/models";
  * import { assertEquals } from "@std/assert";
@@ -108,6 +108,15 @@ export function tokenProbabilities(
  * Creates a function that chooses a token from logits and a uniform random number in [0, 1).
  *
  * @throws {RangeError} when an option is out of range. The returned function throws for a logit that is not finite.
+ *
+ * @example The most likely token
+ * ```ts
+ * import { sampler } from "@qzo/qzo/models";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const choose = sampler({ temperature: 0 });
+ * assertEquals(choose(new Float32Array([1, 3, 2]), 0.5), 1);
+ * ```
  */
 export function sampler(
   { temperature, topK, topP, minP }: SamplingOptions,

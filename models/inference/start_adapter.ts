@@ -26,7 +26,7 @@ import { assertNotDisposed, type Model } from "./model.ts";
  * @param base The model to use it with, without an adapter.
  * @throws {RangeError} when the model was loaded for fewer positions than the adapter's tokens.
  *
- * @example The embeddings of a text, in front of every sequence
+ * @example The embeddings of a text, before every sequence
  * ```ts
  * import { openGpu } from "@qzo/qzo/kernels";
  * import { loadModel, openModelSource, promptAdapter, startedAdapter } from "@qzo/qzo/models";

@@ -37,7 +37,7 @@ const most = { template: 1 << 20, text: 1 << 26, range: 10_000 };
  * @throws {SyntaxError} when the template is not valid Jinja.
  * @throws {TypeError} when the template rejects the conversation, for example a system message that it does not support.
  *
- * @example A template as ChatML has it
+ * @example A ChatML template
  * ```ts
  * import { chatText, tokenizerFromJson } from "@qzo/qzo/models";
  * import { assertEquals } from "@std/assert";
@@ -158,7 +158,7 @@ export interface ChatEnds {
  *
  * @throws As {@linkcode chatText} does.
  *
- * @example ChatML on a model without its tokens
+ * @example ChatML for a model without its tokens
  * ```ts
  * import { chatEnds, tokenizerFromJson } from "@qzo/qzo/models";
  * import { assertEquals } from "@std/assert";

@@ -75,7 +75,7 @@ export interface Tokenizer extends SpecialTokens {
  *
  * @throws {TypeError | RangeError} when the contents are not those of a tokenizer, or would make it hang.
  *
- * @example A tokenizer of three letters and one merge
+ * @example A tokenizer with three letters and one merge
  * ```ts
  * import { tokenizerFromJson } from "@qzo/qzo/models";
  * import { assertEquals } from "@std/assert";

@@ -59,7 +59,7 @@ export interface SpelledTokenizer extends TokenizerOptions {
  * @throws {TypeError} for a missing entry or a wrong type.
  * @throws {RangeError} for a wrong value or an unknown name.
  *
- * @example A tokenizer as a folder has it
+ * @example A tokenizer in the form of a folder
  * ```ts
  * import { tokenizerJsonFromGguf } from "@qzo/qzo/models";
  * import { assertEquals } from "@std/assert";

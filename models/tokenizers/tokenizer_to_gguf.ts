@@ -36,7 +36,7 @@ export interface TokenizerToGgufOptions extends TokenizerOptions {
  * @throws {TypeError} for a tokenizer that GGUF cannot express.
  * @throws The errors of {@linkcode tokenizerFromJson}.
  *
- * @example There and back
+ * @example Convert to GGUF and back
  * ```ts
  * import { tokenizerFromGguf, tokenizerToGguf } from "@qzo/qzo/models";
  * import { assertEquals } from "@std/assert";

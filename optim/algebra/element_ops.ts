@@ -89,6 +89,15 @@ export class ElementEmitter extends WgslEmitter {
 /**
  * The functions that {@linkcode ElementEmitter} calls. `zero` is the name of a u32 that is 0 although a compiler cannot know it. It prevents
  * products from being fused into the sums that use them.
+ *
+ * @example The functions that are declared
+ * ```ts
+ * import { elementOpsWgsl } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const names = elementOpsWgsl("zero").matchAll(/fn (\w+)/g);
+ * assertEquals([...names].map(([, name]) => name), ["product", "inverse_root", "reciprocal"]);
+ * ```
  */
 export function elementOpsWgsl(zero: string): string {
   return `fn product(a: f32, b: f32) -> f32 {

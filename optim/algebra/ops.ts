@@ -58,7 +58,7 @@ export function finiteConstant(value: number): number {
 /**
  * The host's interpretation: numbers, with every result rounded to f32.
  *
- * @example A tenth is not a tenth in f32
+ * @example One tenth is rounded to f32
  * ```ts
  * import { hostOps } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

@@ -136,6 +136,16 @@ export function movesOf({ memory, decays }: DirectionPlan, directions: number): 
  * The seeds of all directions that a step moves along, in the order of its coefficients: its own, those of the previous step, and so on. If
  * offsets decay, {@linkcode ownDirection} is the last. Before the first step there are no earlier ones; the first step's seeds take their place,
  * with coefficients of 0.
+ *
+ * @example The directions of this step and of the previous one
+ * ```ts
+ * import { masterSeed, moveSeeds, stepSeed } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const master = masterSeed(7);
+ * const seeds = moveSeeds({ hold: 1, memory: 2 }, 1, master, 5);
+ * assertEquals(seeds, [stepSeed(master, 5, 0), stepSeed(master, 4, 0)]);
+ * ```
  */
 export function moveSeeds(
   plan: DirectionPlan,

@@ -99,7 +99,7 @@ function checkRange(
  * @param index Index of the element within its tensor, a u32.
  * @param place The facts about the tensor that low-rank directions and masks need.
  *
- * @example The same element, whoever asks
+ * @example The same element, alone or as part of a range
  * ```ts
  * import { fillNoise, masterSeed, noiseAt, stepSeed } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

@@ -13,7 +13,7 @@ import type { Estimator } from "./estimator.ts";
  * The loss must be computed by the device. A ledger cannot replay such steps, because no seed determines the gradient; a run stores its offsets
  * in a state file instead. Branches: the value, then the norm.
  *
- * @example The norm is told as it is
+ * @example The norm is returned unchanged
  * ```ts
  * import { exactGradient, hostOps } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

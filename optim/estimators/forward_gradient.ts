@@ -19,7 +19,7 @@ export interface ForwardGradientOptions {
  *
  * Source: Baydin et al., "Gradients without backpropagation" (arXiv 2202.08587).
  *
- * @example The derivative is told as it is
+ * @example The derivative is returned unchanged
  * ```ts
  * import { forwardGradient, hostOps } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

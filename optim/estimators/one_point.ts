@@ -20,7 +20,7 @@ export interface OnePointOptions {
  *
  * Source: Flaxman, Kalai, McMahan, "Online convex optimization in the bandit setting" (2005).
  *
- * @example The loss over epsilon
+ * @example The loss divided by epsilon
  * ```ts
  * import { hostOps, onePoint } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

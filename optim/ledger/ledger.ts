@@ -286,7 +286,7 @@ function damageOf(head: LedgerHead, body: Uint8Array, record: number): LedgerDam
  *
  * @throws {SyntaxError} when the head is damaged. Nothing can then be said about the records.
  *
- * @example Write, tear, read
+ * @example Write, truncate and read a ledger
  * ```ts
  * import { encodeHeader, encodeRecord, NOISE_VERSION, qzo, readLedger } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

@@ -17,7 +17,7 @@ import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
  * Source: Baydin et al., "Gradients without backpropagation" (arXiv 2202.08587), as in Zhang et al., "Revisiting zeroth-order optimization for
  * memory-efficient LLM fine-tuning" (arXiv 2402.11592), `ZO-Bench/ZO-LLM`, `--trainer forward_grad`.
  *
- * @example Four directions a step, one value
+ * @example Four directions per step, one loss
  * ```ts
  * import { forwardGrad } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

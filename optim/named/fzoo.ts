@@ -15,7 +15,7 @@ import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
  *
  * Source: FZOO (arXiv 2506.09034).
  *
- * @example Nine forwards, eight directions
+ * @example Nine forward passes, eight directions
  * ```ts
  * import { fzoo } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

@@ -30,7 +30,7 @@ export type KerzooOptions = NamedOptions & OptionsOf<typeof KerzooOptions>;
  *
  * Source: KerZOO (arXiv 2505.18886).
  *
- * @example Each step looks as far as its seed says, on both sides alike
+ * @example The radius depends on the seed and is the same on both sides
  * ```ts
  * import { kerzoo, Session } from "@qzo/qzo/optim";
  * import { assert, assertEquals } from "@std/assert";

@@ -14,7 +14,7 @@ import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
  *
  * Source: arXiv 2305.17333, algorithm 1.
  *
- * @example Two forwards a step, one direction
+ * @example Two forward passes per step, one direction
  * ```ts
  * import { mezo, Session } from "@qzo/qzo/optim";
  * import { assertAlmostEquals } from "@std/assert";

@@ -17,7 +17,7 @@ import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
  *
  * Source: arXiv 2601.04710.
  *
- * @example Nine forwards, one direction that moves
+ * @example Three candidates, a move along the best
  * ```ts
  * import { mezoGreedy, scalarStep } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

@@ -36,7 +36,7 @@ export type MezoGvOptions = NamedOptions & OptionsOf<typeof MezoGvOptions>;
  *
  * Source: arXiv 2601.04710.
  *
- * @example Eight forwards, all of which move
+ * @example Eight forward passes, eight directions
  * ```ts
  * import { mezoGv } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

@@ -32,7 +32,7 @@ export type QzoOptions = NamedOptions & OptionsOf<typeof QzoOptions>;
  *
  * Source: arXiv 2505.13430.
  *
- * @example The paper's, in the relative form
+ * @example The paper's defaults with relative offsets
  * ```ts
  * import { qzo } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

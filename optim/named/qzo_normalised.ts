@@ -38,7 +38,7 @@ export type QzoNormalisedOptions = NamedOptions & OptionsOf<typeof QzoNormalised
  * clipping. The meaning of a learning rate therefore no longer depends on the magnitude of the derivatives, which differs by orders of magnitude
  * between models and tasks. The normalised value is clipped at 3 root mean squares, so that a single spike has little effect.
  *
- * @example No learning rate to find
+ * @example The defaults
  * ```ts
  * import { qzoNormalised } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

@@ -66,7 +66,7 @@ export type QzoPlusOptions = NamedOptions & OptionsOf<typeof QzoPlusOptions>;
  *
  * Source: this library's measurements (`bench/results/`). The components name their own sources.
  *
- * @example 9 forwards, 8 directions
+ * @example Nine forward passes, eight directions
  * ```ts
  * import { qzoPlus } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

@@ -48,7 +48,7 @@ export type SparseMezoOptions = NamedOptions & OptionsOf<typeof SparseMezoOption
  *
  * Source: Sparse-MeZO (arXiv 2402.15751).
  *
- * @example The two largest of four stay
+ * @example The two largest of four values are frozen
  * ```ts
  * import { Session, sparseMezo } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

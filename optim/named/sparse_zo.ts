@@ -55,7 +55,7 @@ export type SparseZoOptions = NamedOptions & OptionsOf<typeof SparseZoOptions>;
  *
  * Source: ZO-Bench (arXiv 2402.11592), sparsity-induced perturbation.
  *
- * @example A tenth of the elements is perturbed
+ * @example One tenth of the elements is perturbed
  * ```ts
  * import { Session, sparseZo } from "@qzo/qzo/optim";
  * import { assertAlmostEquals } from "@std/assert";

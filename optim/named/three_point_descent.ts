@@ -13,7 +13,7 @@ import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
  *
  * Source: the stochastic three-point method (arXiv 1902.03591).
  *
- * @example The middle is lowest: stay
+ * @example The step stays if the middle is lowest
  * ```ts
  * import { scalarStep, threePointDescent } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

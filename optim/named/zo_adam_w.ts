@@ -11,7 +11,7 @@ import { adamComposition, MomentumOptions, ZoAdamOptions } from "./moments.ts";
  *
  * Source: Loshchilov and Hutter (arXiv 1711.05101), on zeroth-order gradients.
  *
- * @example The decay is the rule's
+ * @example Weight decay is part of the rule
  * ```ts
  * import { zoAdamW } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

@@ -15,7 +15,7 @@ import { scaleBySchedule } from "../transformations/scale_by_schedule.ts";
  * Source: Zhang et al., "Revisiting zeroth-order optimization for memory-efficient LLM fine-tuning" (arXiv 2402.11592), `ZO-Bench/ZO-LLM`,
  * `--trainer zo_sgd`.
  *
- * @example Four directions a step
+ * @example Four directions per step
  * ```ts
  * import { zoSgd } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

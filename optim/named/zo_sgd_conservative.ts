@@ -17,7 +17,7 @@ import { acceptBest } from "../updates/accept.ts";
  *
  * Source: ZO-Bench (arXiv 2402.11592), `--trainer zo_conserv`.
  *
- * @example A step that would make it worse is not made
+ * @example A step that would increase the loss is not made
  * ```ts
  * import { minimise, zoSgdConservative } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

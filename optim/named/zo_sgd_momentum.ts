@@ -18,7 +18,7 @@ import { fromSeeds, MomentumOptions } from "./moments.ts";
  *
  * Source: ZO-Bench (arXiv 2402.11592), `momentum 0.9`; recomputed from seeds as proposed by MeZO (arXiv 2305.17333, appendix B.2).
  *
- * @example One value per offset, or 32 directions a step
+ * @example One value per offset, or 32 directions per step
  * ```ts
  * import { zoSgdMomentum } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

@@ -30,7 +30,7 @@ export type ZoSgdSignOptions = NamedOptions & OptionsOf<typeof ZoSgdSignOptions>
  *
  * Source: Liu, Chen, Chen, Hong, "signSGD via zeroth-order oracle" (ICLR 2019); ZO-Bench (arXiv 2402.11592).
  *
- * @example Only the sign counts
+ * @example Only the sign matters
  * ```ts
  * import { Session, zoSgdSign } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

@@ -67,7 +67,7 @@ const leastShare = 2 ** -8;
  * estimates.
  * @param counts The number of offsets of each tensor.
  *
- * @example Four times as steep, twice as large
+ * @example Four times the gradient, twice the noise
  * ```ts
  * import { gainsOf } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

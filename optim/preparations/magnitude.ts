@@ -185,7 +185,7 @@ export function magnitudeShares(density: number, magnitudes: readonly Float32Arr
  *
  * @param magnitudes Values by tensor. Signs are ignored. NaN marks padding, which is neither counted nor trained.
  *
- * @example The smaller half of each tensor, and of both together
+ * @example The smaller half of each tensor, and of both combined
  * ```ts
  * import { magnitudeMask } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";
@@ -214,7 +214,7 @@ export function magnitudeMask(
  *
  * @throws {RangeError} when an offset that is excluded for the whole run has already moved.
  *
- * @example An offset has made a small value large, and a large one small
+ * @example Offsets have exchanged a small and a large value
  * ```ts
  * import { drawMask } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

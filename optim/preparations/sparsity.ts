@@ -18,7 +18,7 @@ function normalBelow(x: number): number {
  * The fraction of elements that ZO-Bench's `fast_random_mask_like` keeps when asked to zero the fraction `sparsity`. It compares standard normal
  * random numbers with `sparsity`, so it zeroes the normal distribution function of `sparsity`.
  *
- * @example What was asked for and what came
+ * @example The requested and the actual sparsity
  * ```ts
  * import { releasedDensity } from "@qzo/qzo/optim";
  * import { assertAlmostEquals } from "@std/assert";

@@ -79,7 +79,7 @@ const frozen = new Uint8Array(chunk);
  * @throws {TypeError} when the numbers of seeds and coefficients differ, a base is missing or has the wrong length, or a place or an input of
  * the update rule is missing.
  *
- * @example Stretches give what the whole gives
+ * @example Parts of a tensor give the same result as the whole
  * ```ts
  * import { applyRecord, masterSeed, mezo, stepSeed } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

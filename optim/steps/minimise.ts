@@ -40,7 +40,7 @@ export interface MinimiseStep extends HostStep {
  * @throws {TypeError} when the optimiser needs derivatives and `derivative` is missing.
  * @throws The signal's reason when it aborts.
  *
- * @example Follow the point
+ * @example Minimise a quadratic function
  * ```ts
  * import { mezo, minimise } from "@qzo/qzo/optim";
  * import { assert } from "@std/assert";

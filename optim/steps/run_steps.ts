@@ -27,7 +27,7 @@ export interface MadeStep extends StepRecord, ScalarResult<number> {
 /**
  * A step in progress, from its evaluations to its move.
  *
- * @example Two looks, one move
+ * @example Two evaluations, one move
  * ```ts
  * import { masterSeed, mezo, StepInMaking } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";
@@ -177,7 +177,7 @@ export interface MadeSteps {
  * Repeats the first `steps` recorded steps. `move` gets as many at a time as there are between two preparations, and each record is read only
  * when it is reached.
  *
- * @example A ledger's records, one after the other
+ * @example The records of a ledger in order
  * ```ts
  * import { plainDirections, replaySteps } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

@@ -18,7 +18,7 @@ import type { Transformation } from "./transformation.ts";
  * @param rule The rule that follows the mean. It must not hold directions itself.
  * @throws {RangeError} when either argument is not valid.
  *
- * @example Two batches a move
+ * @example Two batches per move
  * ```ts
  * import { accumulate, hostOps, scaleBySchedule } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

@@ -18,7 +18,7 @@ import type { Transformation } from "./transformation.ts";
  * @param rule The rule that follows. It must not hold, remember or decay anything itself. Update rules with a state per offset cannot follow.
  * @throws {RangeError} when either argument is not valid.
  *
- * @example Two directions, the second step moves along both
+ * @example The second step moves along both directions
  * ```ts
  * import { batchPerDirection, hostOps, scaleBySchedule } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

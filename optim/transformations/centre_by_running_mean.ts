@@ -27,7 +27,7 @@ export interface CentreByRunningMeanOptions {
  *
  * @throws {RangeError} for an argument out of range.
  *
- * @example The first step is centred around itself, later ones around what was seen
+ * @example The first step is centred around its own mean, later ones around the running mean
  * ```ts
  * import { centreByRunningMean, hostOps } from "@qzo/qzo/optim";
  * import { assertAlmostEquals } from "@std/assert";

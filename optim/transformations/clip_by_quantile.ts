@@ -29,7 +29,7 @@ const lowest = 1e-30;
  * It is biased like any clipping, but there is no value to choose for a model. Stochastic approximation in the sense of Robbins and Monro
  * (1951).
  *
- * @example A spike is cut to the size of what came before
+ * @example A spike is limited to the size of earlier derivatives
  * ```ts
  * import { clipByQuantile, hostOps } from "@qzo/qzo/optim";
  * import { assert } from "@std/assert";

@@ -28,7 +28,7 @@ export interface DecayOffsetsOptions {
  *
  * @param rate The fraction per step, usually learning rate times decay: a number or a schedule, always below `2^-bits`.
  *
- * @example A thousandth every ten steps
+ * @example One thousandth every ten steps
  * ```ts
  * import { decayOffsets } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

@@ -28,7 +28,7 @@ export interface LimitToRmsOptions {
  *
  * @throws {RangeError} for a decay out of range.
  *
- * @example Ten times as large as usual becomes 2.4 times
+ * @example Derivatives ten times larger than usual
  * ```ts
  * import { hostOps, limitToRms } from "@qzo/qzo/optim";
  * import { assertAlmostEquals } from "@std/assert";

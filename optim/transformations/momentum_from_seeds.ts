@@ -81,7 +81,7 @@ function assertDirections(values: readonly unknown[], directions: number): void 
  *
  * Source: MeZO (arXiv 2305.17333, appendix B.2), which proposes recomputing moments from the history.
  *
- * @example Half of what was before
+ * @example Half of the previous step
  * ```ts
  * import { hostOps, momentumFromSeeds } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

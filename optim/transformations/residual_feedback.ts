@@ -13,7 +13,7 @@ import type { Transformation } from "./transformation.ts";
  * Source: Zhang, Zhou, Ji, Zavlanos (arXiv 2006.10820), for one direction. MeZO (arXiv 2305.17333, appendix B.5) found it worse with the same
  * number of forward passes. The mean over several directions is this library's.
  *
- * @example The difference to the step before
+ * @example The difference from the previous step
  * ```ts
  * import { hostOps, residualFeedback } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

@@ -9,7 +9,7 @@ import type { Transformation } from "./transformation.ts";
 /**
  * Multiplies every value by the learning rate of the step. A number is a constant schedule.
  *
- * @example Half of the rate at half time
+ * @example Half of the rate at half of the run
  * ```ts
  * import { hostOps, linear, scaleBySchedule } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

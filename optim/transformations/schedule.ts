@@ -106,7 +106,7 @@ export function linear(peak: number, options: DecayOptions): Schedule {
 /**
  * Warm-up to `peak`, then half a cosine wave to `end` at step `total`.
  *
- * @example Half way down at half time
+ * @example Halfway down at half of the run
  * ```ts
  * import { cosine } from "@qzo/qzo/optim";
  * import { assertAlmostEquals } from "@std/assert";
@@ -129,7 +129,7 @@ export function cosine(peak: number, options: DecayOptions): Schedule {
 /**
  * A schedule multiplied by a factor. Nested factors are multiplied, so the description gives the effective factor.
  *
- * @example A tenth of a learning rate
+ * @example One tenth of a learning rate
  * ```ts
  * import { linear, scaled } from "@qzo/qzo/optim";
  * import { assertAlmostEquals } from "@std/assert";

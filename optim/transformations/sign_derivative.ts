@@ -8,7 +8,7 @@ import { elementwise, type Transformation } from "./transformation.ts";
 /**
  * Keeps only the sign of every directional derivative, so that every step has the same length.
  *
- * @example Size is dropped
+ * @example The magnitude is dropped
  * ```ts
  * import { hostOps, signDerivative } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

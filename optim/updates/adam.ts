@@ -52,7 +52,7 @@ export function adam(options: AdamOptions = {}): UpdateRule {
  *
  * Source: Loshchilov and Hutter (arXiv 1711.05101); decay towards the base is this library's.
  *
- * @example Half of the offset is lost where the gradient is 0
+ * @example Half of the offset is lost if the gradient is 0
  * ```ts
  * import { adamw, elementOps } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

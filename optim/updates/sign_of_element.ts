@@ -19,7 +19,7 @@ export interface SignOfElementOptions {
  *
  * Source: Liu, Chen, Chen, Hong, "signSGD via zeroth-order oracle" (ICLR 2019).
  *
- * @example Only the sign counts
+ * @example Only the sign matters
  * ```ts
  * import { elementOps, signOfElement } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

@@ -86,7 +86,7 @@ export function ratedInputs(
 /**
  * Whether a step of a run, from 0, only accumulates, so that an update rule does not act.
  *
- * @example Three of four
+ * @example Three of four steps only accumulate
  * ```ts
  * import { isHeld } from "@qzo/qzo/optim";
  * import { assertEquals } from "@std/assert";

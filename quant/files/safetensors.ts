@@ -138,7 +138,7 @@ export interface SafetensorsPlan {
  *
  * @throws {RangeError} for impossible shapes and duplicate names.
  *
- * @example Two bytes, and before them a number of four
+ * @example A four-byte number is placed before two bytes
  * ```ts
  * import { planSafetensors } from "@qzo/qzo/quant";
  * import { assertEquals } from "@std/assert";

@@ -126,7 +126,7 @@ export function offsetCount(
  * tensor, or numbers outside the range of their type with `beyond: "refuse"`.
  * @throws {TypeError} when the number of offsets does not match the tensor.
  *
- * @example Half again
+ * @example Multiply all weights by 1.5
  * ```ts
  * import { foldScales, quantize, readScales } from "@qzo/qzo/quant";
  * import { assertEquals } from "@std/assert";

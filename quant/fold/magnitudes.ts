@@ -64,7 +64,7 @@ function scalesOf(t: PackedTensor, part: TrainedPart): Scales {
  * @throws {RangeError} for an impossible shape or span.
  * @throws {TypeError} for a plane of the wrong length.
  *
- * @example Six rows take eight places
+ * @example Six rows are padded to eight
  * ```ts
  * import { offsetMagnitudes, quantize } from "@qzo/qzo/quant";
  * import { assertEquals } from "@std/assert";

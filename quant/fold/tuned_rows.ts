@@ -43,7 +43,7 @@ export type TunedRows = (row: number) => Float64Array;
  * @param place The first row of the piece, and the number of rows of the whole tensor. By default the piece is the
  * whole tensor.
  *
- * @example Twice as large
+ * @example Twice the weights
  * ```ts
  * import { decodeRow, quantize, tunedRows } from "@qzo/qzo/quant";
  * import { assertEquals } from "@std/assert";

@@ -163,7 +163,7 @@ export interface FormatChoice {
  *
  * @throws {RangeError} for a format name that is not in the table.
  *
- * @example Rows that fit no block
+ * @example Rows that do not fill whole blocks
  * ```ts
  * import { formatChoice } from "@qzo/qzo/quant";
  * import { assertEquals } from "@std/assert";

@@ -17,7 +17,7 @@ const MOST_BOOKS = 8;
  * The format of a codebook layout. Its name is `codebookBxN` for B books of N-bit codes, with the suffix `_v16` if
  * entries have 16 columns.
  *
- * @example A name says all
+ * @example A format from its name
  * ```ts
  * import { codebookFormat } from "@qzo/qzo/quant";
  * import { assertEquals } from "@std/assert";

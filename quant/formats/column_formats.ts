@@ -12,7 +12,7 @@ import { planeFormat } from "./plane_format.ts";
 /**
  * The format of a column layout. Its name is `int{2,3,4,8}c_r{classes}`.
  *
- * @example A name says all
+ * @example A format from its name
  * ```ts
  * import { columnFormat } from "@qzo/qzo/quant";
  * import { assertEquals } from "@std/assert";

@@ -45,7 +45,7 @@ const WHAT_THEN: Readonly<Record<string, string>> = {
  * @throws {RangeError} when it is not a format. The message suggests a replacement, also for llama.cpp's mixes such as
  * `Q4_K_M`.
  *
- * @example Ways to write it
+ * @example Different spellings
  * ```ts
  * import { formatNameOf } from "@qzo/qzo/quant";
  * import { assertEquals, assertThrows } from "@std/assert";

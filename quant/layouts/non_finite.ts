@@ -23,7 +23,7 @@ const FACTORS: Partial<Readonly<Record<SuperScales, readonly [offset: number, ha
  * Whether the elements, scales, zero points, minima or codebook entries of a tensor include a NaN or an infinity. For
  * MXFP4: whether an exponent may exceed the range of f32.
  *
- * @example A weight that overflowed
+ * @example A weight that has overflowed
  * ```ts
  * import { hasNonFinite, quantize } from "@qzo/qzo/quant";
  * import { assert } from "@std/assert";

@@ -21,7 +21,7 @@ export function secondPart(layout: Layout): "codebook" | "minima" | undefined {
 /**
  * The name of a trained part. Scales use the name of the tensor itself.
  *
- * @example There and back
+ * @example A name and its parts
  * ```ts
  * import { partName, partOf } from "@qzo/qzo/quant";
  * import { assertEquals } from "@std/assert";
@@ -39,7 +39,7 @@ export function partName(tensor: string, part: TrainedPart): string {
 /**
  * The tensor and the part that a name made by {@linkcode partName} refers to.
  *
- * @example There and back
+ * @example A name and its parts
  * ```ts
  * import { partName, partOf } from "@qzo/qzo/quant";
  * import { assertEquals } from "@std/assert";

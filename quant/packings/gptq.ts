@@ -48,7 +48,7 @@ export interface GptqShape extends TransposedShape {
  * @throws {RangeError} for an impossible shape, width or group, and for a `gIdx` with groups of other sizes.
  * @throws {TypeError} for a plane of the wrong length.
  *
- * @example One row of eight in code 9, zero point 8, scale 1
+ * @example Code 9, zero point 8 and scale 1
  * ```ts
  * import { decode, gptqToPacked } from "@qzo/qzo/quant";
  * import { assertEquals } from "@std/assert";

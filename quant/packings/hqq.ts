@@ -130,7 +130,7 @@ function hqqLines(
  * @throws {RangeError} for an impossible shape, packing or group.
  * @throws {TypeError} for a plane of the wrong length.
  *
- * @example Two rows of one group: the first in the high halves
+ * @example Two rows of one group, the first in the high halves
  * ```ts
  * import { decode, hqqToPacked } from "@qzo/qzo/quant";
  * import { assertEquals } from "@std/assert";

@@ -82,7 +82,7 @@ export function int4Layout({ group, rows, columns, name = "tensor" }: Int4Shape)
  * @throws {RangeError} for an impossible shape or group.
  * @throws {TypeError} for a plane of the wrong length.
  *
- * @example Codes are signed: -1 below the zero
+ * @example Codes are signed
  * ```ts
  * import { decode, int4RowsToPacked } from "@qzo/qzo/quant";
  * import { assertEquals } from "@std/assert";

@@ -138,7 +138,7 @@ export function codeByCode(
  *
  * @throws {TypeError} when the tensor has another layout, or planes of the wrong length.
  *
- * @example The scales of a file come back
+ * @example The scales of a file are recovered
  * ```ts
  * import { gptqToPacked, packedToGptqScales } from "@qzo/qzo/quant";
  * import { assertEquals } from "@std/assert";

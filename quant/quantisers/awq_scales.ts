@@ -58,7 +58,7 @@ export interface AwqScales {
  * @throws {RangeError} as `quantize` does.
  * @throws {TypeError} when statistics or sources have a different number of columns.
  *
- * @example One loud input
+ * @example One large input
  * ```ts
  * import { awqScales } from "@qzo/qzo/quant";
  * import { assert } from "@std/assert";

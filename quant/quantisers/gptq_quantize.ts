@@ -79,7 +79,7 @@ function hasGroups(layout: Layout): layout is ScalarLayout {
  * moments that are not finite, or moments that are not positive definite with this damping.
  * @throws {TypeError} when there are not `rows * columns` values, or the statistics have a different number of columns.
  *
- * @example Inputs that go together
+ * @example Correlated inputs
  * ```ts
  * import { decode, gptqQuantize, quantize } from "@qzo/qzo/quant";
  * import { assert } from "@std/assert";

@@ -16,7 +16,7 @@ const ROWS = 256;
  *
  * @param rows Number of rows. At most 256 of them, evenly spaced, are examined; each takes `columns²` operations.
  *
- * @example Weights that were lost altogether
+ * @example Zeros, and other weights with the same output
  * ```ts
  * import { outputError } from "@qzo/qzo/quant";
  * import { assertEquals } from "@std/assert";

@@ -12,7 +12,7 @@ const whiteSpace = /(?:[^\S\ufeff]|\u0085)+/;
  * letters of any script, as in the official script, whose word boundaries follow Unicode. Combining accents belong to their letters; the
  * official script treats them as separators.
  *
- * @example An article, and a name that ends like one
+ * @example An article, and a name that ends in one
  * ```ts
  * import { normaliseAnswer } from "@qzo/qzo/tasks";
  * import { assertEquals } from "@std/assert";
@@ -35,7 +35,7 @@ export function normaliseAnswer(text: string): string {
  *
  * @throws {RangeError} when there are no answers.
  *
- * @example Half of the words
+ * @example Half of the words match
  * ```ts
  * import { tokenF1 } from "@qzo/qzo/tasks";
  * import { assertAlmostEquals, assertEquals } from "@std/assert";
@@ -69,7 +69,7 @@ export function tokenF1(prediction: string, answers: readonly string[]): number 
  *
  * @throws {RangeError} when there are no answers.
  *
- * @example Article and full stop do not count
+ * @example Articles and full stops are ignored
  * ```ts
  * import { exactMatch } from "@qzo/qzo/tasks";
  * import { assertEquals } from "@std/assert";

@@ -21,7 +21,7 @@ export interface DropScores {
  * @param prediction A text, or the parts of one.
  * @throws {RangeError} when there are no answers.
  *
- * @example A number is met or missed, and half of a list is half
+ * @example Numbers must match, and half of a list gives half the score
  * ```ts
  * import { dropScores } from "@qzo/qzo/tasks";
  * import { assertEquals } from "@std/assert";

@@ -73,7 +73,7 @@ const metrics: Readonly<Record<MetricName, (outcomes: readonly Outcome[]) => num
  *
  * @throws {RangeError} when there are none, or when the reference of one lacks what the metric needs.
  *
- * @example MultiRC: a question counts when all of its answers are judged right
+ * @example MultiRC: all answers to a question must be judged correctly
  * ```ts
  * import { taskMetric } from "@qzo/qzo/tasks";
  * import { assertEquals } from "@std/assert";

@@ -82,7 +82,7 @@ export interface RecogniseOptions {
  * @throws {RangeError} for rows that fit several forms, listing them, and for pairs of a preferred and a rejected answer, which are not
  * supported.
  *
- * @example Conversations, and what is not certain
+ * @example Conversations, and an ambiguous case
  * ```ts
  * import { recogniseForm } from "@qzo/qzo/tasks";
  * import { assertEquals, assertThrows } from "@std/assert";

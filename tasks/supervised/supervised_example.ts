@@ -32,7 +32,7 @@ const rules: OptionRules<SupervisedExampleOptions> = {
  * @returns The example. Undefined if nothing that counts in the loss is within the limit.
  * @throws The errors of {@linkcode scoredChat} and of reading the row's fields.
  *
- * @example The loss is of the completion and the EOS token
+ * @example The loss covers the completion and the EOS token
  * ```ts
  * import { supervisedExample } from "@qzo/qzo/tasks";
  * import { tokenizerFromJson } from "@qzo/qzo/models";

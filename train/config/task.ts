@@ -79,7 +79,7 @@ export function formatOfTaskFile(
  * @throws {RangeError} for an unknown name, or a format that is neither given nor clear from an extension.
  * @throws {TypeError} for a description without labels or candidates.
  *
- * @example A built-in task with an own training file
+ * @example A built-in task with a custom training file
  * ```ts
  * import { parseTrainConfig, taskOfConfig } from "@qzo/qzo/train";
  * import { assertEquals } from "@std/assert";

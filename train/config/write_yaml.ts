@@ -16,7 +16,7 @@ import { completed } from "../../optim/declared_option.ts";
  *
  * @param optimiser The one that is used: what it is with all its defaults stands at the end, for people and tables; it is not read back.
  *
- * @example There and back
+ * @example Write a configuration and read it
  * ```ts
  * import { configToYaml, parseTrainConfig } from "@qzo/qzo/train";
  * import { assertEquals } from "@std/assert";

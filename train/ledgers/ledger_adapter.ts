@@ -41,7 +41,7 @@ export function assertAdapterFits(
  * @param given An adapter with the values of its file, if the ledger started from a file.
  * @throws {RangeError} when its scheme is unknown, or the ledger started from a file that is not given.
  *
- * @example None
+ * @example A ledger without an adapter
  * ```ts
  * import { adapterOfLedger } from "@qzo/qzo/train";
  * import { readLedger } from "@qzo/qzo/optim";

@@ -42,7 +42,7 @@ const SAVE_SHARE = 0.02;
 /**
  * A state that belongs to a ledger, which it identifies by the ledger's checksum. Before the file exists, `step` is 0 and all offsets are zero.
  *
- * @example A run that has made no step has no file yet
+ * @example Before the first step there is no file
  * ```ts
  * import { encodeHeader, foSgd, NOISE_VERSION } from "@qzo/qzo/optim";
  * import { StateFile } from "@qzo/qzo/train";

@@ -42,7 +42,7 @@ export interface OffsetsForOptions {
  * @throws {RangeError} when nothing is selected, a batch does not fit the model, or a loss is not finite.
  * @throws The signal's reason when it aborts.
  *
- * @example Trained by qzoPlus with gains
+ * @example Offsets for qzoPlus with gains
  * ```ts
  * import { finetune, loadModel, offsetsFor, openGpu, openModelSource, quantizedSource, qzoPlus } from "@qzo/qzo";
  * import { assert } from "@std/assert";

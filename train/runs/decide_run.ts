@@ -58,7 +58,7 @@ const FORMAT = "Q4_0";
  * @throws {RangeError} when a given folder does not contain the files of a built-in task.
  * @throws The errors of {@linkcode recogniseTask}.
  *
- * @example A model and a file, and nothing else
+ * @example Only a model and a data file
  * ```ts
  * import { decideRun, parseTrainConfig } from "@qzo/qzo/train";
  * import { openModelSource } from "@qzo/qzo/models";

@@ -32,7 +32,7 @@ export interface ReopeningOptions {
  *
  * @throws {DeviceLostError} when the device was lost in every attempt, or there is nothing to resume from.
  *
- * @example The second device holds
+ * @example The second attempt succeeds
  * ```ts
  * import { withReopening } from "@qzo/qzo/train";
  * import { DeviceLostError } from "@qzo/qzo/kernels";

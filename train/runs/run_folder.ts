@@ -141,6 +141,14 @@ export function runEvent(event: StepEvent | EvaluationEvent, at: Date = new Date
  *
  * @throws {SyntaxError} when an earlier line is not JSON.
  * @throws {RangeError} when a value is out of range, such as a step below 0.
+ *
+ * @example A run without metrics
+ * ```ts
+ * import { readMetrics } from "@qzo/qzo/train";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(await readMetrics("runs/no-such-run/metrics.jsonl"), []);
+ * ```
  */
 export async function readMetrics(path: string): Promise<RunEvent[]> {
   return (await readLines(path)).flatMap(({ event }) => event ?? []);

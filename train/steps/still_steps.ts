@@ -22,7 +22,7 @@ export class StillSteps {
   /**
    * Adds a step. Once, after 20 consecutive steps with derivatives of exactly 0, returns a sentence about it.
    *
-   * @example A loss that no direction changes
+   * @example A loss that does not depend on the offsets
    * ```ts
    * import { StillSteps } from "@qzo/qzo/train";
    * import { assert, assertEquals } from "@std/assert";

@@ -29,7 +29,7 @@ export function isBesideModel(path: string): boolean {
  * @param model The model to use it with.
  * @throws {SyntaxError | RangeError} when it is damaged, contains something that is not supported, or does not fit the model.
  *
- * @example Written, and opened again
+ * @example Write an adapter and open it again
  * ```ts
  * import { loraAdapter, openAdapter, openModelSource, writePeft } from "@qzo/qzo/models";
  * import { assertEquals } from "@std/assert";

@@ -16,7 +16,7 @@ import { isQuantised } from "../../../quant/layouts/layout.ts";
  * The same model with quantised tensors decoded to F32 as they are read, and with columns in their original order. Quantising to `options`
  * starts from this. Tensors already in the requested format are kept, and so are embedding and head unless `options` gives their formats.
  *
- * @example A Q8_0 model that is to become Q4_0
+ * @example Decode a Q8_0 model before quantising it to Q4_0
  * ```ts
  * import { decodedSource, openModelSource, quantizedSource } from "@qzo/qzo/models";
  * import { assertEquals } from "@std/assert";

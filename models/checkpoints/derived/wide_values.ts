@@ -54,7 +54,7 @@ export async function exactPlan<Options extends QuantizedSourceOptions>(
  * As {@linkcode quantizedSource}, except that a tensor with values outside the range of F16 keeps its type instead of becoming F16. The source's
  * notes name these tensors.
  *
- * @example A model without such values is quantised as ever
+ * @example A model without such values is quantised as usual
  * ```ts
  * import { exactlyQuantizedSource, openModelSource } from "@qzo/qzo/models";
  * import { assertEquals } from "@std/assert";

@@ -146,7 +146,7 @@ export function inWords(
 /**
  * Runs an operation on files and translates system errors into readable ones of the same class (`Deno.errors.NotFound` stays one).
  *
- * @example A file that is not there
+ * @example A missing file
  * ```ts
  * import { attempting } from "@qzo/qzo/models";
  * import { assertRejects } from "@std/assert";

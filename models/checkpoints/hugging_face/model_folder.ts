@@ -34,7 +34,7 @@ export type FolderPart = "needed" | "about" | "weights" | "foreign";
 /**
  * The class of a file with this name in a model folder.
  *
- * @example What goes along, and what does not
+ * @example Files that are copied and files that are not
  * ```ts
  * import { folderPart } from "@qzo/qzo/models";
  * import { assertEquals } from "@std/assert";

@@ -73,7 +73,7 @@ export interface CalibratedStream extends ModelSource, AsyncDisposable {}
  *
  * @throws {RangeError} as `calibratedSource`, in part only when a tensor is read, and when a tensor of a dropped block is read.
  *
- * @example The bundled model to four bits
+ * @example Quantise the bundled model to four bits
  * ```ts
  * import { openGpu } from "@qzo/qzo/kernels";
  * import { calibratedStream, openModelSource, writeModel } from "@qzo/qzo/models";
