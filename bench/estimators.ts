@@ -27,7 +27,7 @@ import {
 import { gradientOf } from "../tests/models/gradient_case.ts";
 import { readTrainConfig } from "../train/config/schema.ts";
 import { evaluate, planOffsets } from "../train/mod.ts";
-import { trainingOrder } from "../train/finetune.ts";
+import { trainingOrder } from "../train/steps/step_order.ts";
 import { openRunSession } from "../train/runs/session.ts";
 import { taskExamples } from "../train/runs/task_examples.ts";
 import { Trainer } from "../train/steps/trainer.ts";

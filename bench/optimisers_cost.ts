@@ -20,7 +20,8 @@ import { compileGraph, SHADER_LIBRARY, StepState } from "../kernels/mod.ts";
 import { packBatch } from "../models/mod.ts";
 import { ggufModelSource } from "../models/checkpoints/gguf/open_gguf.ts";
 import { parseTimes, StepClock } from "../train/steps/step_clock.ts";
-import { recordStep, stepInputs } from "../train/steps/record_step.ts";
+import { recordStep } from "../train/steps/record_step.ts";
+import { stepInputs } from "../train/steps/step_inputs.ts";
 import {
   masterSeed,
   moveSeeds,

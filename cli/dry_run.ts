@@ -254,7 +254,7 @@ function planFacts(
 /** The backward passes of a step by exact gradients, in words. */
 function backwards(optimiser: Optimiser): string {
   const { estimator } = optimiser;
-  const passes = estimator.tangents ? 1 : forwardsOf(optimiser);
+  const passes = estimator.exactBlocks && !estimator.tangents ? forwardsOf(optimiser) : 1;
   const words = passes === 1 ? "a backward" : `${passes} backwards`;
   return estimator.exactBlocks ? `${words} through the last blocks` : words;
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { BatchShape } from "../kernels/mod.ts";
 import type { ModelSource } from "../models/mod.ts";
 import { fitAdapter } from "../models/adapters/adapted.ts";
 import { leadOf, roundedCapacity } from "../models/batch.ts";
@@ -60,24 +61,29 @@ export function trainingPlan(
   const modelling = config.task.name === undefined && config.task.template === undefined ||
     config.task.name === "language-modelling" || formOfConfig(config) !== undefined;
   const choices = modelling && candidates === undefined ? 1 : candidates ?? 2;
-  const rows = batch * length;
   try {
     const adapter = configuredAdapter(config, source);
     const lead = adapter && leadOf({ adapter: fitAdapter(source.config, adapter) });
+    const optimiser = optimiserOfConfig(config);
+    const shapeOf = (examples: number, tokens: number): BatchShape => ({
+      rows: roundedCapacity(examples * (tokens + (lead?.tokens ?? 0)), 8),
+      lossRows: roundedCapacity(modelling ? examples * tokens : examples * choices, 8),
+      candidates: roundedCapacity(examples * choices, 8),
+      examples: roundedCapacity(examples, 4),
+    });
+    const { batches } = optimiser.estimator;
+    const whole = shapeOf(batches?.noiseBatchSize ?? batch, length);
     const options: MemoryPlanOptions = {
-      optimiser: optimiserOfConfig(config),
+      optimiser,
       selection: selectionOfConfig(config),
       adapter,
       activationBytes: config.device.activations * 2 ** 20,
       checkpoints: config.device.checkpoints,
       // What the command line trains has something held out.
       evaluates: true,
-      shape: {
-        rows: roundedCapacity(rows + batch * (lead?.tokens ?? 0), 8),
-        lossRows: roundedCapacity(modelling ? rows : batch * choices, 8),
-        candidates: roundedCapacity(batch * choices, 8),
-        examples: roundedCapacity(batch, 4),
-      },
+      shape: batches
+        ? { ...whole, second: shapeOf(batch, Math.min(length, batches.longerThan ?? length)) }
+        : whole,
     };
     const { total, trainableScalars, checkpoints, ...parts } = planMemory(source, options);
     const said = { batch, length, trainableScalars, total, parts };

@@ -82,6 +82,8 @@ export interface PackedBatch {
   readonly lead: Lead;
   /** Number of token rows without sharing of prompts, by which throughput is measured. */
   readonly tokens: number;
+  /** A second batch, which a step takes the gradient of while this one is looked at along noise; see `withSecond`. */
+  readonly second?: PackedBatch | undefined;
 }
 
 /** Rounds up, so that few different shapes occur: to eighths of an octave, and to at least `least`. */

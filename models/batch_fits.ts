@@ -19,6 +19,7 @@ export function assertBatchFits(
     readonly config: Pick<ModelConfig, "architecture" | "vocabulary">;
   } & BatchRoom,
 ): void {
+  if (batch.second) assertBatchFits(batch.second, model);
   const { architecture } = model.config;
   const lead = leadOf(model);
   if (batch.lead.tokens !== lead.tokens || batch.lead.positions !== lead.positions) {

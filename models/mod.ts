@@ -35,6 +35,7 @@ export {
   packBatch,
   type PackedBatch,
 } from "./batch.ts";
+export { withSecond } from "./second_batch.ts";
 export type {
   ModelSource,
   StoredFolder,

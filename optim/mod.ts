@@ -40,7 +40,7 @@ export {
   type PlanParts,
 } from "./directions/direction_plan.ts";
 export { elementOps, elementOpsWgsl } from "./algebra/element_ops.ts";
-export type { BranchSpec, Estimator, Radius } from "./estimators/estimator.ts";
+export type { BranchSpec, Estimator, NoiseBatches, Radius } from "./estimators/estimator.ts";
 export {
   type HostStep,
   Session,
@@ -50,6 +50,7 @@ export {
 export { minimise, type MinimiseOptions, type MinimiseStep } from "./steps/minimise.ts";
 export { exactGradient } from "./estimators/exact_gradient.ts";
 export { hybridGradient, type HybridGradientOptions } from "./estimators/hybrid_gradient.ts";
+export { mixedGradient, type MixedGradientOptions } from "./estimators/mixed_gradient.ts";
 export { apart, type ApartOptions } from "./transformations/apart.ts";
 export { FirstOrderOptions, FoAdamOptions, FoAdamWOptions } from "./named/exact/first_order.ts";
 export { forwardGradient, type ForwardGradientOptions } from "./estimators/forward_gradient.ts";
@@ -115,6 +116,7 @@ export {
   type OtherValues,
 } from "./declared_option.ts";
 export {
+  addax,
   blockwiseZo,
   foAdam,
   foAdamW,
@@ -142,6 +144,7 @@ export {
   zoSgdMomentum,
   zoSgdSign,
 } from "./named/all.ts";
+export { AddaxOptions } from "./named/exact/addax.ts";
 export { BlockwiseZoOptions } from "./named/blockwise_zo.ts";
 export { HybridZoFoOptions } from "./named/exact/hybrid_zo_fo.ts";
 export { KerzooOptions } from "./named/kerzoo.ts";

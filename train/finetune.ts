@@ -6,7 +6,7 @@
 
 import { assertOptions, count, countOrNone, type OptionRules } from "../optim/options.ts";
 import { type OffsetSet, prepareOffsets, type StepRecord } from "../kernels/mod.ts";
-import { type Example, exampleCost, type Objective } from "../models/batch.ts";
+import type { Example, Objective } from "../models/batch.ts";
 import { Evaluator } from "../models/inference/evaluator.ts";
 import { assertNotDisposed, type Model } from "../models/inference/model.ts";
 import type { DeviceSpan } from "./steps/step_clock.ts";
@@ -17,7 +17,7 @@ import { periods } from "../optim/preparations/preparation.ts";
 import { preparationsOf } from "../optim/preparations/preparations.ts";
 import { NonFiniteLossError } from "../optim/non_finite_loss_error.ts";
 import { forwardsOf, type Optimiser } from "../optim/optimiser.ts";
-import { type BatchOrder, batchOrder, type LeftOver } from "../tasks/order.ts";
+import type { LeftOver } from "../tasks/order.ts";
 import { BestSoFar } from "./steps/best_so_far.ts";
 import { ChunkQueue, type ExampleIn } from "./steps/chunk_queue.ts";
 import { evaluate, type Evaluation } from "./evaluate.ts";
@@ -29,6 +29,7 @@ import { assertReplayable } from "./ledgers/ledger_header.ts";
 import type { Checkpoints } from "./steps/record_step.ts";
 import { type EvaluationEvent, stepEvent, type TrainingEvent } from "./steps/training_events.ts";
 import { Patience } from "./steps/patience.ts";
+import { stepOrder } from "./steps/step_order.ts";
 
 /** What to train on what, and how long. */
 export interface FinetuneOptions {
@@ -117,20 +118,6 @@ const finetuneRules: OptionRules<FinetuneOptions> = {
   onChunkTimes: "any",
 };
 
-/** The order of training batches: a function of seed and step, so that a resumed run sees what an unbroken one would. */
-export function trainingOrder(
-  train: readonly Example[],
-  { batchSize = 16, seed = 0, leftOver }: Pick<FinetuneOptions, "batchSize" | "seed" | "leftOver">,
-): BatchOrder {
-  return batchOrder({
-    count: train.length,
-    batchSize: Math.min(batchSize, train.length),
-    seed,
-    lengths: train.map((e) => exampleCost(e).rows),
-    leftOver,
-  });
-}
-
 /**
  * Fine-tunes a model's offsets. Steps run on the device in chunks of about 0.4 s, one ahead; after each the ledger is flushed, events are
  * yielded and signals served. At the end `offsets` hold the best state of the held-out evaluations, if there were any.
@@ -176,7 +163,7 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
     );
   }
   const waiting = new Patience(patience ?? Infinity, options.lossesBefore);
-  const order = trainingOrder(train, options);
+  const order = stepOrder(train, optimiser, options);
   using _held = ledger?.hold();
   let step = stateFile?.step ?? ledger?.length ?? 0;
   let chain = options.state ?? stateFile?.chain;

@@ -14,7 +14,7 @@ import { fillNoise, masterSeed, stepSeed, tensorId } from "../../optim/mod.ts";
 import { decode, type PackedTensor, readScales } from "../../quant/mod.ts";
 import { codeAt } from "../../quant/layouts/decode.ts";
 import { groupColumns } from "../../quant/layouts/layout.ts";
-import { trainingOrder } from "../../train/finetune.ts";
+import { trainingOrder } from "../../train/steps/step_order.ts";
 import { DATA, type Split, type TextCase, TEXTS, windows } from "../finetune.ts";
 
 const HELP = `Writes a case of "deno task bench finetune" for qzo_torch.py.

@@ -26,6 +26,7 @@ export const chatCommand: Command = {
     "chat model.gguf",
     'chat runs/a --system "Answer in one sentence." --temperature 0.7',
     "chat model.gguf < questions.txt",
+    "chat model.gguf --adapter one --adapter other=0.5",
   ],
   options: {
     ...chatFlags,

@@ -14,6 +14,8 @@ export interface BatchShape {
   readonly candidates: number;
   /** Number of examples. */
   readonly examples: number;
+  /** Those of a second batch, which a step takes the gradient of while this one is looked at along noise. Default: there is none. */
+  readonly second?: BatchShape | undefined;
 }
 
 /** Word offsets of a batch's lists. */

@@ -37,7 +37,7 @@ export class PlanCache<Built extends Disposable> implements Disposable {
 
   /** The plan of a shape, built on first use. */
   get(shape: BatchShape): Built {
-    const key = [shape.rows, shape.lossRows, shape.candidates, shape.examples].join(" ");
+    const key = keyOf(shape);
     const found = this.#plans.get(key);
     if (found) {
       this.#plans.delete(key);
@@ -70,4 +70,8 @@ export class PlanCache<Built extends Disposable> implements Disposable {
     for (const plan of this.#plans.values()) plan[Symbol.dispose]();
     this.#plans.clear();
   }
+}
+
+function keyOf({ rows, lossRows, candidates, examples, second }: BatchShape): string {
+  return [rows, lossRows, candidates, examples, ...second ? [keyOf(second)] : []].join(" ");
 }

@@ -23,6 +23,14 @@ export interface Radius {
   readonly weight: number;
 }
 
+/** Examples that are looked at along noise, where others are by the gradient. */
+export interface NoiseBatches {
+  /** Tokens of an example: longer ones are, and no other. Both draw from all if absent. */
+  readonly longerThan?: number;
+  /** Examples of a batch. As many as in the gradient's if absent. */
+  readonly noiseBatchSize?: number;
+}
+
 /** How a step looks around itself. */
 export interface Estimator {
   /** As written into a ledger's header. */
@@ -49,6 +57,8 @@ export interface Estimator {
    * Of how many of a model's blocks, the last ones, the gradient is; noise is then of what is below them alone. Of all that is trained if absent.
    */
   exactBlocks?(blocks: number): number;
+  /** Which examples noise is looked along on, where the gradient has a batch of its own, whose loss the branch before the last is. The same if absent. */
+  readonly batches?: NoiseBatches;
   /** How far a direction is looked along; always as far as its branches say if absent. */
   radius?(seed: Seed): Radius;
   /** The directional derivative of each direction, not weighted, from what is told of each branch, which is finite. */

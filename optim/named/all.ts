@@ -3,6 +3,7 @@
  *
  * @module
  */
+export { addax } from "./exact/addax.ts";
 export { blockwiseZo } from "./blockwise_zo.ts";
 export { foAdam, foAdamW, foSgd } from "./exact/first_order.ts";
 export { forwardGrad } from "./forward_grad.ts";

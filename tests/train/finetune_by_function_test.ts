@@ -19,7 +19,7 @@ import {
   replayLedger,
   replayOnHost,
 } from "../../train/mod.ts";
-import { trainingOrder } from "../../train/finetune.ts";
+import { trainingOrder } from "../../train/steps/step_order.ts";
 import { ledgerRun } from "./ledger_run.ts";
 import {
   allScales,

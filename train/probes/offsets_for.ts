@@ -11,7 +11,7 @@ import { slopesOf } from "./gains.ts";
 import { assertNotDisposed, type Model } from "../../models/inference/model.ts";
 import { planOffsets, type Selection } from "../selection.ts";
 import { findFacts, type Optimiser, preparationsOf } from "../../optim/mod.ts";
-import { trainingOrder } from "../finetune.ts";
+import { trainingOrder } from "../steps/step_order.ts";
 
 /** What to train, and the data for measuring gains. */
 export interface OffsetsForOptions {

@@ -6,8 +6,9 @@
 
 import type { StepRecord } from "../../kernels/mod.ts";
 import { type Example, type Objective, packBatch } from "../../models/batch.ts";
+import { withSecond } from "../../models/second_batch.ts";
 import type { Trainer } from "./trainer.ts";
-import type { BatchOrder } from "../../tasks/order.ts";
+import type { StepOrder } from "./step_order.ts";
 
 /**
  * Returns an example, given by its index, as it is in an epoch (from 0). It must have as many rows and tokens to predict as the training
@@ -60,7 +61,7 @@ const CHUNK_MILLISECONDS = 400;
 /** Queues chunks of steps on a trainer. */
 export class ChunkQueue {
   readonly #trainer: Trainer;
-  readonly #order: BatchOrder;
+  readonly #order: StepOrder;
   readonly #options: ChunkOptions;
   readonly #branches: number;
   #step: number;
@@ -71,7 +72,7 @@ export class ChunkQueue {
   /** `step` is the first step to make; `branches` is the number of evaluations per step. */
   constructor(
     trainer: Trainer,
-    order: BatchOrder,
+    order: StepOrder,
     options: ChunkOptions,
     { step, branches }: { readonly step: number; readonly branches: number },
   ) {
@@ -137,10 +138,16 @@ export class ChunkQueue {
     let queued = 0;
     for (; queued < count && !(queued > 0 && this.#options.signal?.aborted); this.#step++) {
       const epoch = Math.floor(this.#step / this.#order.stepsPerEpoch);
-      const examples = this.#order.batch(this.#step)
-        .map((index) => exampleIn ? exampleIn(index, epoch) : train[index]);
-      const batch = packBatch(examples, objective, trainer.model);
-      tokens += batch.tokens * this.#branches;
+      const packed = (indices: readonly number[]) => {
+        const examples = indices.map((index) => exampleIn ? exampleIn(index, epoch) : train[index]);
+        return packBatch(examples, objective, trainer.model);
+      };
+      const first = packed(this.#order.batch(this.#step));
+      const second = this.#order.second?.(this.#step);
+      const batch = second ? withSecond(first, packed(second)) : first;
+      // The second is evaluated once.
+      tokens += batch.tokens * (this.#branches - (batch.second ? 1 : 0)) +
+        (batch.second?.tokens ?? 0);
       await trainer.enqueueInTurns(this.#step, batch);
       queued++;
     }

@@ -5,7 +5,6 @@
  */
 
 import {
-  batchLayout,
   type BatchShape,
   Graph,
   type OffsetSet,
@@ -15,51 +14,21 @@ import {
   Storage,
 } from "../../kernels/mod.ts";
 import { turnsOf } from "../../optim/directions/structures.ts";
-import { type DirectionPlan, isPlain, moveSeeds } from "../../optim/directions/direction_plan.ts";
 import { frozenBy } from "../../optim/preparations/frozen.ts";
 import type { Optimiser } from "../../optim/optimiser.ts";
-import { hostScalarCount, hostSide } from "../../optim/steps/scalar_program.ts";
-import type { Seed } from "../../optim/directions/seed.ts";
-import { reached } from "../../optim/group.ts";
-import { ratedInputs, updateInputs } from "../../optim/updates/update_rule.ts";
-import type { PackedBatch } from "../../models/batch.ts";
+import { hostScalarCount } from "../../optim/steps/scalar_program.ts";
 import { recordLoss } from "../../models/forward.ts";
 import { recordGradient, recordHybridGradient } from "../../models/gradient.ts";
 import type { ModelPlan } from "../../models/inference/model.ts";
-
-/** Where a step's inputs lie in its one buffer, in bytes; bindings start at multiples of 256. */
-export interface InputLayout {
-  /** Seeds and amplitudes: of all tensors, or of those in each block, `tableBytes` apart, then of those in none. */
-  readonly branches: number;
-  /** Bytes of one table of seeds and amplitudes: of all passes, `passBytes` apart. */
-  readonly tableBytes: number;
-  /** Bytes of one pass's seeds and amplitudes. */
-  readonly passBytes: number;
-  /** Branches of a pass; the last may have fewer. */
-  readonly perPass: number;
-  /** Branches that every pass has: 1 where the others are tangents of the first, else 0. */
-  readonly shared: number;
-  /** What multiplies amplitudes, by group of tables: 1 alone where all tensors are looked along alike. */
-  readonly reaches: readonly number[];
-  /** What multiplies the learning rate, by set of host scalars of the update rule. */
-  readonly rates: readonly number[];
-  /** Host scalars. */
-  readonly scalars: number;
-  /** Host scalars of the update rule, if there is one. */
-  readonly update: number;
-  /** Bytes of these. */
-  readonly updateBytes: number;
-  /** Whether the gradient goes on from the step before, a word, where steps are accumulated into one. */
-  readonly goesOn: number;
-  /** Bytes of it. */
-  readonly goesOnBytes: number;
-  /** Seeds of the moves, where they are not the branches' in one pass. */
-  readonly seeds: number;
-  /** The batch's words. */
-  readonly batch: number;
-  /** In all. */
-  readonly bytes: number;
-}
+import {
+  branchPlace,
+  hasSeeds,
+  type InputLayout,
+  inputLayout,
+  sharedBranches,
+  turnTables,
+  wordsOf,
+} from "./step_inputs.ts";
 
 /**
  * What exact gradients keep of the forward: `"block"`, the input of each block, which is computed again; `"all"`; or the input of every so many blocks.
@@ -94,76 +63,6 @@ export interface RecordedStep {
 }
 
 /**
- * Tables of seeds and amplitudes: one; where tensors take turns one for each block, and one for what is in none; all of them for each epsilon, where
- * groups have their own.
- */
-function tables({ plan }: Optimiser, reaches: readonly number[]): number {
-  return turnTables(plan) * reaches.length;
-}
-
-function turnTables(plan: DirectionPlan): number {
-  const turns = turnsOf(plan);
-  return turns ? turns.count + 1 : 1;
-}
-
-/** Where a branch's seed and amplitude stand in a table, in bytes. */
-function branchPlace(
-  { passBytes, perPass, shared }: Pick<InputLayout, "passBytes" | "perPass" | "shared">,
-  branch: number,
-): number {
-  if (branch < shared) return branch * 16;
-  const own = perPass - shared;
-  const index = branch - shared;
-  return Math.floor(index / own) * passBytes + (shared + index % own) * 16;
-}
-
-/** Branches that every pass has: the value, where the others are its tangents. */
-function sharedBranches({ estimator }: Optimiser): number {
-  return estimator.tangents ? 1 : 0;
-}
-
-/** Whether the seeds of a step's moves are written for themselves. */
-function hasSeeds(
-  optimiser: Optimiser,
-  { perPass }: Pick<InputLayout, "perPass">,
-): boolean {
-  // A gradient has none.
-  if (optimiser.estimator.exact) return false;
-  return !isPlain(optimiser.plan) || perPass < optimiser.estimator.branches.length;
-}
-
-function inputLayout(
-  optimiser: Optimiser,
-  { reaches, rates }: OffsetSet,
-  shape: BatchShape,
-  perPass: number,
-): InputLayout {
-  const branches = 0;
-  const passBytes = 256 * Math.ceil(perPass * 16 / 256);
-  const shared = sharedBranches(optimiser);
-  const own = optimiser.estimator.branches.length - shared;
-  const tableBytes = passBytes * Math.ceil(own / (perPass - shared));
-  const scalars = tableBytes * tables(optimiser, reaches);
-  const update = scalars + 256 * Math.max(1, Math.ceil(hostScalarCount(optimiser) * 4 / 256));
-  const updateBytes = optimiser.update
-    ? 256 * Math.max(1, Math.ceil(optimiser.update.inputSize * rates.length * 4 / 256))
-    : 0;
-  const seeds = update + updateBytes;
-  const seedBytes = hasSeeds(optimiser, { perPass })
-    ? 256 * Math.ceil(optimiser.moves * 8 / 256)
-    : 0;
-  const goesOn = seeds + seedBytes;
-  const goesOnBytes = optimiser.estimator.exact && optimiser.plan.hold > 1 ? 256 : 0;
-  const batch = goesOn + goesOnBytes;
-  const words = Math.ceil(batchLayout(shape).words / 4) * 4;
-  const bytes = batch + words * 4;
-  return {
-    ...{ branches, tableBytes, passBytes, perPass, shared, reaches, rates },
-    ...{ scalars, update, updateBytes, seeds, goesOn, goesOnBytes, batch, bytes },
-  };
-}
-
-/**
  * Records a step in as few passes over the weights as its limits allow: a pass reads them once for all of its branches. How many
  * passes there are changes no bit of the result, and neither does what exact gradients keep.
  */
@@ -186,6 +85,16 @@ export function recordStep(
     return slots.every((bytes) => bytes <= maxBinding) &&
       slots.reduce((a, b) => a + b, 0) <= activationBytes;
   };
+  const wants = optimiser.estimator.batches !== undefined;
+  if (wants !== (shape.second !== undefined)) {
+    throw new TypeError(
+      `Cannot record a step of ${optimiser.name}: ${
+        wants
+          ? "it takes a second batch for its gradient, and there is none; pack one with withSecond"
+          : "there is a second batch, and it takes one"
+      }`,
+    );
+  }
   if (optimiser.estimator.exact) {
     const keeping = (kept: Checkpoints) => ({
       ...recordPasses(
@@ -233,9 +142,15 @@ function recordPasses(
   const branches = optimiser.estimator.branches.length;
   const input = new Storage("step inputs", layout.bytes, "activations");
   const losses = new Storage("losses", optimiser.evaluations * 4, "activations");
+  const { second } = shape;
   // Gradients are taken of one branch at a time.
-  const together = optimiser.estimator.exact ? 1 : perPass;
-  const scores = new Storage("scores", together * shape.candidates * 4, "activations");
+  const together = optimiser.estimator.exact && !second ? 1 : perPass;
+  const scores = new Storage(
+    "scores",
+    Math.max(together * shape.candidates, second?.candidates ?? 0) * 4,
+    "activations",
+  );
+  const batch = { storage: input, offset: layout.batch, bytes: layout.batchBytes };
   const turns = turnsOf(optimiser.plan);
   const perReach = turnTables(optimiser.plan);
   const tableOf = (name: string) =>
@@ -262,7 +177,7 @@ function recordPasses(
           model,
           shape,
           count,
-          { storage: input, offset: layout.batch, bytes: layout.bytes - layout.batch },
+          batch,
           { losses, first: firstLoss + first, scores },
           {
             offsets,
@@ -286,7 +201,6 @@ function recordPasses(
         ? { storage: input, offset: layout.goesOn, bytes: layout.goesOnBytes }
         : undefined,
     );
-    const batch = { storage: input, offset: layout.batch, bytes: layout.bytes - layout.batch };
     const { estimator: { exactBlocks, tangents = false } } = optimiser;
     const evaluated = branches - 1;
     const { gradients } = offsets;
@@ -303,6 +217,15 @@ function recordPasses(
           branches: { storage: input, offset: layout.branches, bytes: evaluated * 16 },
         },
       });
+    } else if (second) {
+      const behind = { storage: input, offset: layout.second, bytes: wordsOf(second) };
+      const all = evaluated - 1;
+      forwards({ all, shared: layout.shared, firstLoss: 0 }, () => ({
+        storage: input,
+        offset: layout.branches,
+      }));
+      const target = { losses, first: all, scores };
+      recordGradient(graph, model, second, behind, target, offsets, gradients, { checkpoints });
     } else {
       recordGradient(graph, model, shape, batch, { losses, scores }, offsets, gradients, {
         checkpoints,
@@ -352,48 +275,4 @@ function recordPasses(
     model.tensors,
   );
   return { graph, storages: [input, losses, scores, ...(trial ? [trial] : [])], layout, input };
-}
-
-/** What is written into a step's input for step number `step` of the run with that master seed. */
-export function stepInputs(
-  optimiser: Optimiser,
-  master: Seed,
-  step: number,
-  batch: PackedBatch,
-  layout: InputLayout,
-): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(layout.bytes);
-  const view = new DataView(bytes.buffer);
-  const { estimator, plan } = optimiser;
-  const turns = turnsOf(plan);
-  const perReach = turnTables(plan);
-  const { looks, scalars } = hostSide(optimiser, master, step);
-  looks.forEach(({ seed, amplitude }, b) => {
-    const [low, high] = seed;
-    const turn = turns?.at(seed) ?? 0;
-    for (let table = 0; table < tables(optimiser, layout.reaches); table++) {
-      const at = layout.branches + table * layout.tableBytes + branchPlace(layout, b);
-      view.setUint32(at, low, true);
-      view.setUint32(at + 4, high, true);
-      const reach = layout.reaches[Math.floor(table / perReach)];
-      view.setFloat32(at + 8, table % perReach === turn ? reached(amplitude, reach) : 0, true);
-    }
-  });
-  scalars.forEach((value, i) => {
-    view.setFloat32(layout.scalars + i * 4, value, true);
-  });
-  const inputs = updateInputs(optimiser, step);
-  const rated = optimiser.update ? ratedInputs(optimiser.update, inputs, layout.rates) : inputs;
-  rated.forEach((value, i) => {
-    view.setFloat32(layout.update + i * 4, value, true);
-  });
-  if (hasSeeds(optimiser, layout)) {
-    moveSeeds(plan, estimator.directions, master, step).forEach(([low, high], i) => {
-      view.setUint32(layout.seeds + i * 8, low, true);
-      view.setUint32(layout.seeds + i * 8 + 4, high, true);
-    });
-  }
-  if (layout.goesOnBytes > 0) view.setUint32(layout.goesOn, step % plan.hold === 0 ? 0 : 1, true);
-  bytes.set(new Uint8Array(batch.words.buffer), layout.batch);
-  return bytes;
 }

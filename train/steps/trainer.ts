@@ -25,7 +25,8 @@ import { assertBatchFits } from "../../models/batch_fits.ts";
 import type { PackedBatch } from "../../models/batch.ts";
 import { assertNotDisposed, type Model } from "../../models/inference/model.ts";
 import { PlanCache } from "../../models/inference/plan_cache.ts";
-import { type Checkpoints, type InputLayout, recordStep, stepInputs } from "./record_step.ts";
+import { type Checkpoints, recordStep } from "./record_step.ts";
+import { type InputLayout, stepInputs } from "./step_inputs.ts";
 import { type DeviceSpan, parseTimes, StepClock } from "./step_clock.ts";
 
 /** The memory and the dispatches of one batch shape. */

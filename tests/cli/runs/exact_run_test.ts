@@ -174,3 +174,36 @@ Deno.test("hybridZoFo from the command line: killed and resumed it is as unbroke
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("addax from the command line: killed and resumed it is as unbroken", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const { config } = await writeTinyTask(folder);
+    const length = ["--steps", "7", "--evaluate-every", "3"];
+    const begin = (
+      output: string,
+    ) => ["finetune", config, "--optimiser", "addax", ...length, "--output", output];
+    const [whole, broken] = ["whole", "broken"].map((name) => join(folder, name));
+    const first = await qzo(begin(whole));
+    assertEquals(first.code, 0, first.err);
+    const metrics = join(broken, "metrics.jsonl");
+    const evaluated = '"type":"evaluation","step":3';
+    assertEquals((await qzo(begin(broken), { file: metrics, has: evaluated })).code, 137);
+    const again = await qzo(["finetune", broken, "--resume"]);
+    assertEquals(again.code, 0, again.err);
+    assertEquals(await metricsOf(broken), await metricsOf(whole));
+    const [a, b] = await Promise.all(
+      [whole, broken].map((one) => Deno.readFile(join(one, "run.state"))),
+    );
+    assertEquals(valuesIn(b), valuesIn(a));
+    const [dry, none] = await Promise.all([
+      qzo(["finetune", config, "--optimiser", "addax", "--dry-run"]),
+      qzo([...begin(join(folder, "none")), "--optimiser.longer-than", "50"]),
+    ]);
+    assertStringIncludes(dry.out, "3 and a backward per step");
+    assertEquals(none.code, 1);
+    assertStringIncludes(none.err, "none is longer than 50 tokens");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

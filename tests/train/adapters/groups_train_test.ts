@@ -26,7 +26,7 @@ import {
   replayOnHost,
   type Selection,
 } from "../../../train/mod.ts";
-import { trainingOrder } from "../../../train/finetune.ts";
+import { trainingOrder } from "../../../train/steps/step_order.ts";
 import { Trainer } from "../../../train/steps/trainer.ts";
 import { noiseTerm } from "../../reference/effective_weights.ts";
 import {

@@ -74,7 +74,7 @@ Deno.test("config: mistakes are named with key, value and what is expected", () 
     [
       "optimiser: {name: adam}",
       RangeError,
-      "expected one of blockwiseZo, foAdam, foAdamW, foSgd, forwardGrad, fzoo, hybridZoFo, kerzoo, lozo, meazo, mezo",
+      "expected one of addax, blockwiseZo, foAdam, foAdamW, foSgd, forwardGrad, fzoo, hybridZoFo, kerzoo, lozo, meazo, mezo",
     ],
     ["optimiser: [1]", TypeError, "optimiser: a list of 1"],
     ["optimiser: {queries: {a: 1}}", TypeError, "optimiser.queries: a section"],
