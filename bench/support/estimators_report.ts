@@ -184,7 +184,7 @@ function limits(
     moves.filter((move) => move.direction === direction)
       .reduce((a, b) => b.others < a.others ? b : a);
   const [exact, guessed] = [best("exact gradient of the batch"), best("spsa of 16 directions")];
-  const wanted = Math.round(batches.cosine ** 2 * scalars / 1000) * 1000;
+  const wanted = Number((batches.cosine ** 2 * scalars).toPrecision(2));
   const steepest = kinds.toSorted((a, b) => b.share / b.dimension - a.share / a.dimension)[0];
   const gain = Math.sqrt(steepest.share / steepest.dimension * scalars);
   const last = curvature.at(-1)!;
@@ -297,7 +297,10 @@ export function estimatorsReport(
     "",
     "## What limits training without gradients",
     "",
-    "At equal forwards, the variance of the estimate: two orders of magnitude before batches, curvature or the reach of scales matter.",
+    "At equal forwards, the variance of the estimate: two forwards have a cosine of 0.002 to 0.003 with the gradient of the very batch, which is what theory says. Curvature is no limit: exact derivatives give",
+    "the same cosine as differences of losses, to 0.0001, and along an estimate the batch's loss falls on to the longest move tried. (The error of differences on OPT does not vanish with ε; its ReLU has kinks.)",
+    "Batches come next. On the Llama and OPT models two batches of 8 agree far better (0.6) than an estimate does with its own. On RoBERTa they hardly agree (0.06), and the first pulls against the",
+    "others (−0.67), so that a step along the exact gradient of 8 examples makes their loss worse: larger batches come before better estimates there.",
     "",
     ...sorted.filter(({ step }) => step === 0).map(limits),
     "",
@@ -305,11 +308,12 @@ export function estimatorsReport(
     "",
     "## What that says about a better qzoPlus",
     "",
-    "Every estimate that looks along directions which know nothing of the gradient has the cosine of the theory, whatever is done to its derivatives: `forwardGradient`, which has no bias at all, has that of",
-    "`spsa` to four decimals; Rademacher directions, a normalised derivative or one around a mean have it too, and signs less. What is left to gain at equal forwards is what `qzoPlus` has already: one-sided",
-    "branches, as good as two-sided ones for half the forwards, and fewer offsets (one a row). A control variate does not help either: around the gradient of another batch, 16 directions are hardly",
-    "better than without, while that gradient alone would be many times as good; where one has it, it is to be followed. So a successor would have to look along fewer offsets, such as those of the kind",
-    "with the steepest slopes (above), or take its directions from exact gradients, which is what the hybrids do.",
+    "All estimators look along the same 16 directions (Rademacher and rows: others), and one such set is off the theory by about a fifth. Within that, every estimate along directions that know nothing of the",
+    "gradient has the cosine of theory, whatever is done to its derivatives: `forwardGradient`, which has no bias, is within 0.0001 of `spsa`; Rademacher directions, a normalised derivative or one around a mean",
+    "are no better, and signs are worse. What can be gained at equal forwards is what `qzoPlus` has already: one-sided branches, as good as two-sided ones for half the forwards, and fewer offsets (one a row),",
+    "about three times the cosine, in their own space. A control variate does not help: around the gradient of another batch, 16 directions are 7 to 9 % better, while two batches' gradients have a cosine of 0.6",
+    "on the Llama and OPT models: whoever has one had better follow it. So no change of estimate alone makes a better `qzoPlus` on these models; a successor would have to look along fewer offsets, such as those of the kind",
+    "with the steepest slopes (at most 1.7 to 4 times the cosine), or take its directions from exact gradients.",
     "",
   ].join("\n");
   return { text, picture };
