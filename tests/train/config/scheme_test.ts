@@ -87,8 +87,8 @@ Deno.test("config scheme: what would have no effect, or is no setting, is refuse
 Deno.test("config groups: LoRA alone has defaults of its own, under every optimiser", () => {
   for (const name of optimiserNames) {
     const { adapter, shared } = namedOptimisers[name];
-    const lora = optimiserOfConfig(parse(`scheme: lora\noptimiser: {name: ${name}}`));
-    const full = optimiserOfConfig(parse(`optimiser: {name: ${name}}`));
+    const lora = optimiserOfConfig(parse(`steps: 200\nscheme: lora\noptimiser: {name: ${name}}`));
+    const full = optimiserOfConfig(parse(`steps: 200\noptimiser: {name: ${name}}`));
     assertEquals(lora.groups, undefined);
     assertEquals(peakLearningRate(lora), adapter.learningRate, name);
     assertEquals(peakLearningRate(full), shared.learningRate.default, name);
