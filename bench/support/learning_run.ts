@@ -61,8 +61,8 @@ export interface Row extends Job {
 export const nameOf = ({ case: of, scheme, optimiser, factor, seed, forwards }: Job) =>
   `${of} ${scheme} ${optimiser} x${factor} seed ${seed} forwards ${forwards}`;
 
-/** Forward passes that a step with an exact gradient takes as long as; `deno task bench derivatives` measured 3.98 with 512 tokens. */
-export const EXACT_COST = 4;
+/** Forward passes that a step with an exact gradient, of all or of a part, takes as long as; `deno task bench derivatives` measured 3.35 and 3.45. */
+export const EXACT_COST = 3.4;
 
 /** Forward passes that a step of an optimiser takes as long as. */
 export function costOf({ estimator, evaluations }: Optimiser): number {
