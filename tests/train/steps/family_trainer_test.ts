@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { OffsetSet, offsetWidth, prepareOffsets, type StepRecord } from "../../../kernels/mod.ts";
-import { packBatch } from "../../../models/mod.ts";
+import { packBatch, withSecond } from "../../../models/mod.ts";
 import { planOffsets, type Selection } from "../../../train/selection.ts";
 import { Trainer } from "../../../train/steps/trainer.ts";
 import {
@@ -173,8 +173,10 @@ Deno.test("no optimiser's step waits for the host: six are queued without a wait
       const rule = namedOptimisers[name]({ form: "relative", projection: "none" });
       using offsets = offsetsFor(rule, trained);
       using trainer = new Trainer(trained.model, rule, offsets, { seed: 3 });
+      const taken = (step: number) =>
+        rule.estimator.batches ? withSecond(batchOf(step), batchOf(step + 6)) : batchOf(step);
       const queued = await waits(() => {
-        for (let step = 0; step < 6; step++) trainer.enqueue(step, batchOf(step));
+        for (let step = 0; step < 6; step++) trainer.enqueue(step, taken(step));
       });
       const drained = await waits(() => trainer.drain());
       assertEquals([queued, drained], [0, 1]);

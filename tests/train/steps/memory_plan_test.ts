@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { loadModel, packBatch, quantizedSource } from "../../../models/mod.ts";
+import { loadModel, packBatch, quantizedSource, withSecond } from "../../../models/mod.ts";
 import { planModel } from "../../../models/inference/model.ts";
 import { planOffsets } from "../../../train/selection.ts";
 import { type MemoryPlan, modelOfShape, planMemory } from "../../../train/steps/memory_plan.ts";
@@ -86,12 +86,12 @@ Deno.test("a model planned from its shape alone is the model planned from its fi
 Deno.test("every named optimiser is priced without a device, masks and magnitudes before their base is read", async () => {
   using dense = await ggufInMemory(shape, randomLlama(shape));
   const source = quantizedSource(dense, { format: "int4_g32" });
-  const { shape: batch } = packBatch(textExamples(290, [9]), "language-modelling", 64);
+  const packed = packBatch(textExamples(290, [9]), "language-modelling", 64);
+  const batch = packed.shape;
   for (const name of optimiserNames) {
-    const { total } = planMemory(source, {
-      optimiser: namedOptimisers[name]({ form: "relative" }),
-      shape: batch,
-    });
+    const optimiser = namedOptimisers[name]({ form: "relative" });
+    const { shape } = optimiser.estimator.batches ? withSecond(packed, packed) : packed;
+    const { total } = planMemory(source, { optimiser, shape });
     assert(total > 0, name);
   }
   const plain = planMemory(source, { optimiser: sparseZo(), shape: batch });
