@@ -38,6 +38,7 @@ import noise from "./offsets/noise.wgsl.ts";
 import activationSlopes from "./operations/activations/activation_slopes.wgsl.ts";
 import gatheredRows from "./operations/adjoints/gathered_rows.wgsl.ts";
 import attentionParts from "./operations/attention_parts.wgsl.ts";
+import normBindings from "./operations/norms/norm_bindings.wgsl.ts";
 import rows from "./operations/rows.wgsl.ts";
 import softCap from "./operations/activations/soft_cap.wgsl.ts";
 import registerTile from "./statistics/register_tile.wgsl.ts";
@@ -68,6 +69,7 @@ export const SHADER_LIBRARY: ShaderLibrary = {
   "minima_slope.wgsl": minimaSlope,
   "moved.wgsl": moved,
   "noise.wgsl": noise,
+  "norm_bindings.wgsl": normBindings,
   "register_codebook.wgsl": registerCodebook,
   "register_column.wgsl": registerColumn,
   "register_dense.wgsl": registerDense,

@@ -13,34 +13,17 @@ import { recordAdjoints } from "../../../kernels/device/operation.ts";
 import { inputSlopes, weightSlopes } from "../../../kernels/matmul/adjoints/product_adjoint.ts";
 import { tableSlopes } from "../../../kernels/operations/adjoints/embedding_adjoint.ts";
 import { addSlopes } from "../../../kernels/operations/adjoints/adjoints.ts";
-import { FORMATS, type Layout, partName, type TrainedPart } from "../../../quant/mod.ts";
+import { type Layout, partName, type TrainedPart } from "../../../quant/mod.ts";
 import { isQuantised, isRelativeOnly } from "../../../quant/layouts/layout.ts";
 import { secondPart } from "../../../quant/layouts/trained_part.ts";
 import { effectiveWeights } from "../../reference/effective_weights.ts";
 import { openSharedGpu } from "../one_device.ts";
 import { numbersBy, sampled } from "../../support/sampled.ts";
+import { layouts, scalar } from "../product_layouts.ts";
 import { assertClose, Bench, normals, randomTensorOf } from "../bench.ts";
 
 const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
-
-const scalar = (second: "min" | "zero", center = 0): Layout => ({
-  ...{ kind: "scalar", bits: 4, second, center, group: 32 },
-});
-
-/** Those of the formats that shaders read differently. */
-const formats =
-  /^(F32|F16|BF16|Q4_0|Q8_0|Q5_1|Q[2346]_K|IQ4_XS|MXFP4|IQ2_XXS|IQ3_S|IQ1_M|int3z_g64|nf4_g64|int4m_row|codebook[23]x8)$/;
-
-const layouts = new Map<string, Layout>([
-  ...FORMATS.filter(({ name }) => formats.test(name)).map(({ name, layout }) =>
-    [name, layout] as const
-  ),
-  ["int4 min about 8", scalar("min", 8)],
-  ["int4 zero", scalar("zero")],
-  ["int4 by column", { kind: "column", bits: 4, classes: 8 }],
-  ["codebook 2x9 of 16", { kind: "codebook", books: 2, bits: 9, vector: 16 }],
-]);
 
 /** Offsets whose slopes are compared; of more, as many are drawn. */
 const MOST_OFFSETS = 300;

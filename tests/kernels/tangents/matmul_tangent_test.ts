@@ -2,10 +2,11 @@
  * Tangents of products and gathered rows, in every layout and kernel, against f64: `W' x + W x'`.
  */
 import { embedding, matmul, type Tile } from "../../../kernels/mod.ts";
-import { FORMATS, type Layout } from "../../../quant/mod.ts";
+import type { Layout } from "../../../quant/mod.ts";
 import { isRelativeOnly } from "../../../quant/layouts/layout.ts";
 import { secondPart } from "../../../quant/layouts/trained_part.ts";
 import { matmul as oracle } from "../../reference/matmul.ts";
+import { layouts, scalar } from "../product_layouts.ts";
 import { openSharedGpu } from "../one_device.ts";
 import { numbersBy, sampled } from "../../support/sampled.ts";
 import {
@@ -20,24 +21,6 @@ import { contextOf } from "../context.ts";
 
 const gpu = await openSharedGpu();
 Deno.test.afterAll(() => gpu[Symbol.dispose]());
-
-const scalar = (second: "min" | "zero", center = 0): Layout => ({
-  ...{ kind: "scalar", bits: 4, second, center, group: 32 },
-});
-
-/** Those of the formats that shaders read differently. */
-const formats =
-  /^(F32|F16|BF16|Q4_0|Q8_0|Q5_1|Q[2346]_K|IQ4_XS|MXFP4|IQ2_XXS|IQ3_S|IQ1_M|int3z_g64|nf4_g64|int4m_row|codebook[23]x8)$/;
-
-const layouts = new Map<string, Layout>([
-  ...FORMATS.filter(({ name }) => formats.test(name)).map(({ name, layout }) =>
-    [name, layout] as const
-  ),
-  ["int4 min about 8", scalar("min", 8)],
-  ["int4 zero", scalar("zero")],
-  ["int4 by column", { kind: "column", bits: 4, classes: 8 }],
-  ["codebook 2x9 of 16", { kind: "codebook", books: 2, bits: 9, vector: 16 }],
-]);
 
 interface Way {
   readonly rows: number;

@@ -16,30 +16,15 @@ import {
 import { writeGgufAdapter } from "../../../models/checkpoints/adapters/write_gguf_adapter.ts";
 import { llamaLogits } from "../../reference/llama.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
-import { openSharedGpu } from "../../kernels/one_device.ts";
 import { logitsOf } from "../../support/model_logits.ts";
-import { randomLlama, randomNormals, randomNumbers } from "../../support/random_llama.ts";
+import { randomNormals, randomNumbers } from "../../support/random_llama.ts";
 import { withIa3 } from "../adapter_oracle.ts";
 import { withTemp } from "../quantised_folder.ts";
-import {
-  choiceExamples,
-  ggufInMemory,
-  randomTokens,
-  smallShape,
-  weightsOf,
-} from "../small_model.ts";
+import { choiceExamples, smallShape } from "../small_model.ts";
+import { openSmallBase } from "./small_base.ts";
 import { smallOpt, writeOptFolder } from "../small_opt.ts";
 
-const gpu = await openSharedGpu();
-Deno.test.afterAll(() => {
-  base[Symbol.dispose]();
-  source[Symbol.dispose]();
-  gpu[Symbol.dispose]();
-});
-const source = await ggufInMemory(smallShape, randomLlama(smallShape));
-const base = await loadModel(gpu, source);
-const weights = await weightsOf(source);
-const tokens = randomTokens(smallShape.vocabulary, 19, 4);
+const { gpu, base, weights, tokens } = await openSmallBase();
 
 /** The adapter with values that count in place of ones. */
 function filled(adapter: Adapter, beside = base): Adapter {

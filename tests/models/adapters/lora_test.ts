@@ -5,7 +5,6 @@ import {
   describedAdapter,
   Evaluator,
   initialValues,
-  loadModel,
   loraAdapter,
   type LoraOptions,
   packBatch,
@@ -15,29 +14,13 @@ import { masterSeed, tensorId } from "../../../optim/mod.ts";
 import { threefry2x32 } from "../../../optim/directions/threefry.ts";
 import { llamaLogits } from "../../reference/llama.ts";
 import { relativeL2 } from "../../reference/nmse.ts";
-import { openSharedGpu } from "../../kernels/one_device.ts";
 import { logitsOf } from "../../support/model_logits.ts";
-import { randomLlama, randomNormals, randomNumbers } from "../../support/random_llama.ts";
+import { randomNormals, randomNumbers } from "../../support/random_llama.ts";
 import { withLora } from "../lora_oracle.ts";
-import {
-  choiceExamples,
-  ggufInMemory,
-  oracleLoss,
-  randomTokens,
-  smallShape,
-  weightsOf,
-} from "../small_model.ts";
+import { choiceExamples, oracleLoss, smallShape } from "../small_model.ts";
+import { openSmallBase } from "./small_base.ts";
 
-const gpu = await openSharedGpu();
-Deno.test.afterAll(() => {
-  base[Symbol.dispose]();
-  source[Symbol.dispose]();
-  gpu[Symbol.dispose]();
-});
-const source = await ggufInMemory(smallShape, randomLlama(smallShape));
-const base = await loadModel(gpu, source);
-const weights = await weightsOf(source);
-const tokens = randomTokens(smallShape.vocabulary, 19, 4);
+const { gpu, base, weights, tokens } = await openSmallBase();
 
 /** The adapter with random values in place of zeros. */
 function filled(adapter: Adapter): Adapter {
