@@ -99,6 +99,9 @@ export function recordProduct(
     const windows = kernel.source === register && options.adapterClass === "software"
       ? rowWindows(x, weight.columns, piece.rows, tile, options)
       : undefined;
+    // Rows and their tangents lie in two ranges even if one window holds all of the rows.
+    const apartRows = windows !== undefined &&
+      (windows.length > 1 || windows[0].moved !== undefined);
     for (const window of windows ?? [{ first: 0, end: totalRows, x, moved: undefined }]) {
       const tiles = Math.ceil((window.end - window.first) / tileRows) * columnTiles;
       graph.add({
@@ -111,7 +114,7 @@ export function recordProduct(
           ...planeKey(weight, options, own),
           ...scaleKey(weight, units, kernel.source === register),
           UNIT_BLOCKS: units === 32 ? 1 : 0,
-          WINDOW: windows === undefined ? "none" : windows.length === 1 ? "all" : "rows",
+          WINDOW: windows === undefined ? "none" : apartRows ? "rows" : "all",
           BIAS: bias !== undefined,
           BIAS_BY_BRANCH: bias !== undefined && "words" in bias,
           RESIDUAL: residual !== undefined,
@@ -151,9 +154,7 @@ export function recordProduct(
         ],
         firstGroup: 19,
         work: (window.end - window.first) * weight.columns * piece.rows * (fused ? 2 : 1),
-        workgroups: windows && windows.length > 1
-          ? Math.ceil(tiles / tile.workgroup)
-          : kernel.workgroups,
+        workgroups: apartRows ? Math.ceil(tiles / tile.workgroup) : kernel.workgroups,
       });
     }
   }

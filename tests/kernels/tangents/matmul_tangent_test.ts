@@ -124,6 +124,8 @@ for (const [name, layout] of sampled("tangents of products", [...layouts], 1 / 6
 Deno.test("tangents of products in pieces, windows and large tiles equal the oracle's", async () => {
   const software = { adapterClass: "software", branches: 2 } as const;
   await checkMatmul("zero", scalar("zero"), { ...software, rows: 17, outputs: 261 }, "both");
+  // One window has room for all rows, and none for their tangents as well.
+  await checkMatmul("none", scalar("zero"), { ...software, rows: 100, outputs: 450 }, "scales");
   const pieces = { rows: 70, outputs: 1100, maxBinding: 64 * 1024 };
   await checkMatmul("min", scalar("min", 8), { ...software, ...pieces }, "both");
 });
