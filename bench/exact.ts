@@ -44,6 +44,7 @@ const CASES_OF = [
 const OPTIMISERS: readonly OptimiserName[] = [
   "foAdam",
   "foSgd",
+  "hybridZoFo",
   "forwardGrad",
   "qzo",
   "qzoNormalised",

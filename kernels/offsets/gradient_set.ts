@@ -10,11 +10,8 @@ import type { Gradients } from "../device/operation.ts";
 import { Storage } from "../device/storage.ts";
 import type { Trainable } from "../../optim/trainable.ts";
 import beginSource from "./begin_gradient.wgsl.ts";
-import normSource from "./gradient_norm.wgsl.ts";
+import { gradientProduct } from "./gradient_product.ts";
 import zeroSource from "../operations/tangents/zero_tangents.wgsl.ts";
-
-/** The most workgroups that share the computation of an arena's norm. */
-const MOST_PARTIALS = 256;
 
 /** The layout of offsets, as far as a gradient has the same. */
 interface Arenas {
@@ -84,33 +81,8 @@ export class GradientSet implements Gradients, Disposable {
 
   /** Records the norm of the whole gradient into `result[index]`. */
   norm(graph: Graph, result: Storage, index: number): void {
-    const counts = this.storages.map(({ bytes }) =>
-      Math.min(MOST_PARTIALS, Math.ceil(bytes / 16 / 64))
-    );
-    const all = counts.reduce((sum, count) => sum + count, 0);
-    const partials = graph.value("partial norms", all);
-    let first = 0;
-    this.storages.forEach((storage, i) => {
-      graph.add({
-        label: "partial norms",
-        source: normSource,
-        key: { LAST: false },
-        reads: { 1: storage },
-        writes: { 3: partials },
-        parameters: [storage.bytes / 16, first],
-        workgroups: counts[i],
-      });
-      first += counts[i];
-    });
-    graph.add({
-      label: "gradient norm",
-      source: normSource,
-      key: { LAST: true },
-      reads: { 1: partials },
-      writes: { 3: result },
-      parameters: [all, index],
-      workgroups: 1,
-    });
+    const parts = this.storages.map((gradient) => ({ gradient, bytes: gradient.bytes }));
+    gradientProduct(graph, parts, { result, index });
   }
 
   /** Reads the gradients of all tensors, by name. */

@@ -86,30 +86,32 @@ function refuse(why: string): never {
 
 /** Pieces by keys that the parts of a text have too: polynomials of its letters at places that are drawn, modulo two primes. */
 class Pieces {
+  readonly #ids = new Map<number, number>();
   readonly #tokens: readonly string[];
-  /** Ids by key, at the first free place from the one that the key asks for: half of the places stay free. */
-  readonly #places: Int32Array;
-  readonly #keys: Float64Array;
-  readonly #first = new Polynomials(primes[0]);
-  readonly #second = new Polynomials(primes[1]);
+  readonly #bases = primes.map((prime) => 2 ** 16 + Math.floor(Math.random() * (prime - 2 ** 17)));
+  /** Powers of the bases. */
+  readonly #powers = this.#bases.map((base, i) => {
+    const powers = new Float64Array(maximumPiece + 1);
+    powers[0] = 1;
+    for (let k = 1; k < powers.length; k++) powers[k] = powers[k - 1] * base % primes[i];
+    return powers;
+  });
+  /** Of the beginnings of the text at hand. */
+  readonly #heads = primes.map(() => new Float64Array(maximumPiece + 1));
 
-  private constructor(tokens: readonly string[], count: number) {
+  private constructor(tokens: readonly string[]) {
     this.#tokens = tokens;
-    const size = 2 ** Math.ceil(Math.log2(2 * count + 2));
-    this.#places = new Int32Array(size).fill(-1);
-    this.#keys = new Float64Array(size);
   }
 
   /** Undefined where two different ones have the same key. */
   static of(tokens: readonly string[], ids: readonly number[]): Pieces | undefined {
-    const pieces = new Pieces(tokens, ids.length);
+    const pieces = new Pieces(tokens);
     for (const id of ids) {
-      const text = tokens[id];
-      pieces.#read(text);
-      const place = pieces.#place(0, text.length);
-      const there = pieces.#places[place];
-      if (there < 0) pieces.#places[place] = id;
-      else if (tokens[there] !== text) return undefined;
+      pieces.#read(tokens[id]);
+      const key = pieces.#key(0, tokens[id].length);
+      const there = pieces.#ids.get(key);
+      if (there === undefined) pieces.#ids.set(key, id);
+      else if (tokens[there] !== tokens[id]) return undefined;
     }
     return pieces;
   }
@@ -126,69 +128,33 @@ class Pieces {
   }
 
   #read(text: string): void {
-    this.#first.read(text);
-    this.#second.read(text);
-  }
-
-  /** Where the id of a part of the text that was read is, or would be: there its key is written down. */
-  #place(from: number, to: number): number {
-    const first = this.#first.of(from, to);
-    const key = first * 2 ** 26 + this.#second.of(from, to);
-    const mask = this.#places.length - 1;
-    let place = first & mask;
-    while (this.#places[place] >= 0 && this.#keys[place] !== key) place = (place + 1) & mask;
-    this.#keys[place] = key;
-    return place;
-  }
-
-  /** The piece that a part of the text is. */
-  #piece(text: string, from: number, to: number): string | undefined {
-    const id = this.#places[this.#place(from, to)];
-    if (id < 0) return undefined;
-    const piece = this.#tokens[id];
-    return piece.length === to - from && text.startsWith(piece, from) ? piece : undefined;
-  }
-}
-
-/** Polynomials of the letters of a text, and of its parts, at a place that is drawn, modulo a prime. */
-class Polynomials {
-  readonly #prime: number;
-  readonly #inverse: number;
-  readonly #base: number;
-  /** Powers of the base. */
-  readonly #powers = new Float64Array(maximumPiece + 1);
-  /** Of the beginnings of the text at hand. */
-  readonly #heads = new Float64Array(maximumPiece + 1);
-
-  constructor(prime: number) {
-    this.#prime = prime;
-    this.#inverse = 1 / prime;
-    this.#base = 2 ** 16 + Math.floor(Math.random() * (prime - 2 ** 17));
-    this.#powers[0] = 1;
-    for (let k = 1; k <= maximumPiece; k++) {
-      this.#powers[k] = this.#rest(this.#powers[k - 1] * this.#base);
-    }
-  }
-
-  /** What dividing by the prime leaves of a whole number below 2^53; `%` takes several times as long. */
-  #rest(value: number): number {
-    const rest = value - Math.floor(value * this.#inverse) * this.#prime;
-    return rest < 0 ? rest + this.#prime : rest >= this.#prime ? rest - this.#prime : rest;
-  }
-
-  read(text: string): void {
-    const heads = this.#heads;
-    let sum = 0;
-    for (let k = 0; k < text.length; k++) {
-      // Plus 1: so that a letter of code 0 counts.
-      heads[k + 1] = sum = this.#rest(sum * this.#base + text.charCodeAt(k) + 1);
+    for (const [i, heads] of this.#heads.entries()) {
+      const [base, prime] = [this.#bases[i], primes[i]];
+      let sum = 0;
+      for (let k = 0; k < text.length; k++) {
+        // Plus 1: so that a letter of code 0 counts.
+        heads[k + 1] = sum = (sum * base + text.charCodeAt(k) + 1) % prime;
+      }
     }
   }
 
   /** Of a part of the text that was read. */
-  of(from: number, to: number): number {
-    const part = this.#heads[to] - this.#rest(this.#heads[from] * this.#powers[to - from]);
-    return part < 0 ? part + this.#prime : part;
+  #key(from: number, to: number): number {
+    let key = 0;
+    for (let i = 0; i < primes.length; i++) {
+      const [heads, prime] = [this.#heads[i], primes[i]];
+      const part = (heads[to] - heads[from] * this.#powers[i][to - from] % prime + prime) % prime;
+      key = key * 2 ** 26 + part;
+    }
+    return key;
+  }
+
+  /** The piece that a part of the text is. */
+  #piece(text: string, from: number, to: number): string | undefined {
+    const id = this.#ids.get(this.#key(from, to));
+    if (id === undefined) return undefined;
+    const piece = this.#tokens[id];
+    return piece.length === to - from && text.startsWith(piece, from) ? piece : undefined;
   }
 }
 

@@ -53,13 +53,11 @@ function dot(first: Float32Array, second: Float32Array, a: number, b: number): n
 
 function products(first: Float32Array, second: Float32Array): Float32Array {
   const table = new Float32Array(ENTRIES * ENTRIES);
-  for (let a = 0, at = 0; a < ENTRIES * VECTOR; a += VECTOR) {
-    const x0 = first[a], x1 = first[a + 1], x2 = first[a + 2], x3 = first[a + 3];
-    const x4 = first[a + 4], x5 = first[a + 5], x6 = first[a + 6], x7 = first[a + 7];
-    for (let i = 0; i < ENTRIES * VECTOR; i += VECTOR) {
-      table[at++] = x0 * second[i] + x1 * second[i + 1] + x2 * second[i + 2] + x3 * second[i + 3] +
-        x4 * second[i + 4] + x5 * second[i + 5] + x6 * second[i + 6] + x7 * second[i + 7];
-    }
+  const none = new Float32Array(ENTRIES);
+  const row = new Float32Array(ENTRIES);
+  for (let a = 0; a < ENTRIES; a++) {
+    entryCosts(first, a * VECTOR, second, none, row);
+    for (let b = 0; b < ENTRIES; b++) table[a * ENTRIES + b] = -row[b];
   }
   return table;
 }

@@ -1,12 +1,13 @@
 /**
- * Comma-separated values (RFC 4180; by other separators too): cells in double quotes may hold commas, line ends and doubled quotes; a quote that is
- * out of place or never closed is an error.
+ * Comma-separated values (RFC 4180; by other separators too), by the library `csv-parse`: cells in double quotes may hold commas, line ends and doubled
+ * quotes; a quote that is out of place or never closed is an error.
  *
- * A text that comes in pieces is read up to a line's end where all quotes are closed. Lines without quotes are cut as a whole, which is several times
- * faster than to go letter by letter as libraries do; the library `csv-parse` judges the result in tests.
+ * The library reads whole texts (or streams of Node.js); here a text that comes in pieces is handed over up to a line's end
+ * where all quotes are closed.
  *
  * @module
  */
+import { CsvError, parse } from "csv-parse/sync";
 import { longestText } from "./line_splitter.ts";
 
 /** Cells of a record, above any table that people make. */
@@ -66,65 +67,58 @@ export class CsvRecords {
 
   /** The records of a text that ends with one. */
   #read(text: string): CsvRecord[] {
-    const [feed, carriage] = [placesOf(text, "\n"), placesOf(text, "\r")];
-    const [quote, between] = [placesOf(text, '"'), placesOf(text, this.#separator)];
-    const behind = `${this.#separator}\r\n`;
-    const records: CsvRecord[] = [];
-    for (let at = 0; at < text.length;) {
-      const [begun, number] = [at, this.#line];
-      let end = Math.min(feed(at), carriage(at));
-      let cells: string[];
-      if (quote(at) >= end) {
-        cells = text.slice(at, end).split(this.#separator, mostCells + 1);
-      } else {
-        cells = [];
-        do {
-          if (text[at] !== '"') {
-            end = Math.min(between(at), feed(at), carriage(at));
-            if (quote(at) < end) throw this.#misplaced(text, quote(at));
-            cells.push(text.slice(at, end));
-          } else {
-            let cell = "";
-            for (let from = at + 1;; from = end + 1) {
-              const close = quote(from);
-              if (close === text.length) {
-                throw this.#refused(number, `unclosed quote in ${shown(text, begun)}`);
-              }
-              end = close + 1;
-              cell += text.slice(from, close);
-              if (text[end] !== '"') break;
-              cell += '"';
-            }
-            this.#line += lineEnds(cell);
-            cells.push(cell);
-            if (end < text.length && !behind.includes(text[end])) {
-              throw this.#misplaced(text, end - 1);
-            }
-          }
-          at = end + 1;
-        } while (text[end] === this.#separator && cells.length <= mostCells);
-      }
-      if (cells.length > mostCells) {
-        throw this.#refused(
-          number,
-          `a record has more than ${mostCells} cells; is the separator right?`,
-        );
-      }
-      // A cell of an empty text in quotes is an empty line.
-      if (cells.length > 1 || cells[0] !== "") records.push({ cells, number });
-      if (end < text.length) this.#line++;
-      at = end + (text[end] === "\r" && text[end + 1] === "\n" ? 2 : 1);
+    const wide = wideRecord(text, this.#separator);
+    if (wide !== undefined) {
+      throw this.#refused(
+        this.#line + wide,
+        `a record has more than ${mostCells} cells; is the separator right?`,
+      );
     }
+    const records: CsvRecord[] = [];
+    const first = this.#line;
+    // Lines that are done, of this text, and how many more the library counted: two for \r\n within quotes.
+    let done = 0;
+    let more = 0;
+    try {
+      parse(text, {
+        bom: false,
+        delimiter: this.#separator,
+        record_delimiter: ["\r\n", "\n", "\r"],
+        relax_column_count: true,
+        skip_empty_lines: true,
+        on_record(cells: string[], { lines }) {
+          let within = 0;
+          for (const cell of cells) {
+            const ends = lineEnds(cell);
+            within += ends;
+            if (ends > 0) more += cell.split("\r\n").length - 1;
+          }
+          done = lines - more;
+          // A cell of an empty text in quotes is an empty line.
+          if (cells.length > 1 || cells[0] !== "") {
+            records.push({ cells, number: first + done - 1 - within });
+          }
+          return null;
+        },
+      });
+    } catch (error) {
+      if (!(error instanceof CsvError)) throw error;
+      const unclosed = error.code === "CSV_QUOTE_NOT_CLOSED";
+      const counted = Number(error.lines ?? done + more + 1) - more - done - 1;
+      const lines = text.split(/\r\n|\n|\r/);
+      const begun = done + lines.slice(done).findIndex((it) => it !== "");
+      const within = unclosed ? 0 : endsCounted(text, begun, counted - (begun - done));
+      const line = begun + within + 1;
+      const near = lines[line - 1] ?? "";
+      throw this.#refused(
+        first + line - 1,
+        unclosed
+          ? `unclosed quote in ${shown(near)}`
+          : `misplaced quote in ${shown(near)}: ${error.message}`,
+      );
+    }
+    this.#line += lineEnds(text);
     return records;
-  }
-
-  #misplaced(text: string, place: number): SyntaxError {
-    return this.#refused(
-      this.#line,
-      `misplaced quote in ${
-        shown(text, place)
-      }; a cell that holds quotes is itself put in quotes, and each quote in it is doubled`,
-    );
   }
 
   #refused(line: number, why: string): SyntaxError {
@@ -132,16 +126,22 @@ export class CsvRecords {
   }
 }
 
-/** The first place from one on, which only grows, where a letter is; the text's length where there is none. */
-function placesOf(text: string, letter: string): (from: number) => number {
-  let next = -1;
-  return (from) => {
-    if (next < from) {
-      const found = text.indexOf(letter, from);
-      next = found < 0 ? text.length : found;
-    }
-    return next;
-  };
+/** Lines before the first record with more cells than are taken, which the library would take seconds and a gigabyte for. */
+function wideRecord(text: string, separator: string): number | undefined {
+  if (text.length <= mostCells) return undefined;
+  const between = separator.charCodeAt(0);
+  let quoted = false;
+  let cells = 0;
+  let lines = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === 0x22) quoted = !quoted;
+    else if (code === 0x0a || code === 0x0d) {
+      if (code === 0x0a || text.charCodeAt(at + 1) !== 0x0a) lines++;
+      if (!quoted) cells = 0;
+    } else if (code === between && !quoted && ++cells >= mostCells) return lines;
+  }
+  return undefined;
 }
 
 /** The records of a whole table. @throws SyntaxError as {@linkcode CsvRecords} does */
@@ -155,9 +155,17 @@ function lineEnds(text: string): number {
   return text.match(/\r\n|\n|\r/g)?.length ?? 0;
 }
 
-/** The line that a place is on, or its beginning. */
-function shown(text: string, place: number): string {
-  const start = 1 + Math.max(...["\n", "\r"].map((end) => text.slice(0, place).lastIndexOf(end)));
-  const [line] = text.slice(start, start + 41).split(/[\r\n]/, 1);
-  return JSON.stringify(line.length > 40 ? `${line.slice(0, 40)}...` : line);
+/** Line ends behind the first `skipped` ones that the library has counted as `counted`: two for \r\n within quotes. */
+function endsCounted(text: string, skipped: number, counted: number): number {
+  let ends = 0;
+  for (const [end] of [...text.matchAll(/\r\n|\n|\r/g)].slice(skipped)) {
+    if (counted <= 0) break;
+    counted -= end.length;
+    ends++;
+  }
+  return ends;
+}
+
+function shown(text: string): string {
+  return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}...` : text);
 }

@@ -6,11 +6,8 @@
 
 import type { Graph, Value } from "../../device/graph.ts";
 import type { Storage } from "../../device/storage.ts";
+import { gradientProduct } from "../../offsets/gradient_product.ts";
 import copySource from "../pick_columns.wgsl.ts";
-import source from "./derivative_along.wgsl.ts";
-
-/** The most workgroups that share the sum. */
-const MOST_PARTIALS = 256;
 
 /** Records a copy of branch `branch` out of the `of` branches of a value. Branches have a multiple of 4 elements. */
 export function branchAlone(
@@ -32,32 +29,12 @@ export function branchAlone(
   return y;
 }
 
-/** Records the dot product of the gradient with respect to a value and a tangent of that value into `result[index]`. */
+/** Records the dot product of the gradient with respect to a value and a tangent of that value into `target.result[target.index]`. */
 export function derivativeAlong(
   graph: Graph,
   slope: Value,
   tangent: Value,
-  { result, index }: { readonly result: Storage; readonly index: number },
+  target: { readonly result: Storage; readonly index: number },
 ): void {
-  const total = slope.words / 4;
-  const count = Math.min(MOST_PARTIALS, Math.ceil(total / 64));
-  const partials = graph.value("partial derivatives", count);
-  graph.add({
-    label: "partial derivatives",
-    source,
-    key: { LAST: false },
-    reads: { 1: slope, 2: tangent },
-    writes: { 3: partials },
-    parameters: [total, 0],
-    workgroups: count,
-  });
-  graph.add({
-    label: "derivative along tangent",
-    source,
-    key: { LAST: true },
-    reads: { 1: partials },
-    writes: { 3: result },
-    parameters: [count, index],
-    workgroups: 1,
-  });
+  gradientProduct(graph, [{ gradient: slope, bytes: slope.words * 4, tangent }], target);
 }

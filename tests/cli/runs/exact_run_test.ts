@@ -49,6 +49,26 @@ function valuesIn(bytes: Uint8Array): Uint8Array {
   return bytes.subarray(8 + Number(new DataView(bytes.buffer).getBigUint64(0, true)));
 }
 
+/** Makes a run whole, and another that is killed after its evaluation of step 3 and resumed: both end the same. What the first run printed. */
+async function assertResumes(
+  begin: (output: string) => string[],
+  [whole, broken]: readonly string[],
+): Promise<string> {
+  const first = await qzo(begin(whole));
+  assertEquals(first.code, 0, first.err);
+  const metrics = join(broken, "metrics.jsonl");
+  const evaluated = '"type":"evaluation","step":3';
+  assertEquals((await qzo(begin(broken), { file: metrics, has: evaluated })).code, 137);
+  const again = await qzo(["finetune", broken, "--resume"]);
+  assertEquals(again.code, 0, again.err);
+  assertEquals(await metricsOf(broken), await metricsOf(whole));
+  const [a, b] = await Promise.all(
+    [whole, broken].map((one) => Deno.readFile(join(one, "run.state"))),
+  );
+  assertEquals(valuesIn(b), valuesIn(a));
+  return first.out + first.err;
+}
+
 Deno.test("foAdam from the command line: killed and resumed it is as unbroken; its files are used by every command", async () => {
   const folder = await Deno.makeTempDir();
   try {
@@ -57,21 +77,9 @@ Deno.test("foAdam from the command line: killed and resumed it is as unbroken; i
     const length = ["--steps", "10", "--evaluate-every", "3"];
     const begin = (output: string) => ["finetune", config, ...rule, ...length, "--output", output];
     const [whole, broken] = ["whole", "broken"].map((name) => join(folder, name));
-    const first = await qzo(begin(whole));
-    assertEquals(first.code, 0, first.err);
-    assertStringIncludes(first.out + first.err, "run.state, step 10");
-
-    const metrics = join(broken, "metrics.jsonl");
     // In the middle of an accumulation: step 3 of 2, 4, 6 ...
-    const evaluated = '"type":"evaluation","step":3';
-    assertEquals((await qzo(begin(broken), { file: metrics, has: evaluated })).code, 137);
-    const again = await qzo(["finetune", broken, "--resume"]);
-    assertEquals(again.code, 0, again.err);
-    assertEquals(await metricsOf(broken), await metricsOf(whole));
-    const [a, b] = await Promise.all(
-      [whole, broken].map((one) => Deno.readFile(join(one, "run.state"))),
-    );
-    assertEquals(valuesIn(b), valuesIn(a));
+    const said = await assertResumes(begin, [whole, broken]);
+    assertStringIncludes(said, "run.state, step 10");
 
     const ledger = await Deno.readFile(join(whole, "run.ledger"));
     assertEquals(readLedger(ledger).records.length, 0);
@@ -124,7 +132,8 @@ Deno.test("foAdam from the command line: killed and resumed it is as unbroken; i
     const gone = await qzo(["finetune", whole, "--resume"]);
     assertEquals(gone.code, 1);
     assertStringIncludes(gone.err, "run.state");
-    await Deno.truncate(join(broken, "run.state"), b.length - 4);
+    const state = join(broken, "run.state");
+    await Deno.truncate(state, (await Deno.stat(state)).size - 4);
     const short = await qzo(["evaluate", broken, "--step", "last"]);
     assertEquals(short.code, 1, short.out);
   } finally {
@@ -140,18 +149,7 @@ Deno.test("hybridZoFo from the command line: killed and resumed it is as unbroke
     const length = ["--steps", "7", "--evaluate-every", "3"];
     const begin = (output: string) => ["finetune", config, ...rule, ...length, "--output", output];
     const [whole, broken] = ["whole", "broken"].map((name) => join(folder, name));
-    const first = await qzo(begin(whole));
-    assertEquals(first.code, 0, first.err);
-    const metrics = join(broken, "metrics.jsonl");
-    const evaluated = '"type":"evaluation","step":3';
-    assertEquals((await qzo(begin(broken), { file: metrics, has: evaluated })).code, 137);
-    const again = await qzo(["finetune", broken, "--resume"]);
-    assertEquals(again.code, 0, again.err);
-    assertEquals(await metricsOf(broken), await metricsOf(whole));
-    const [a, b] = await Promise.all(
-      [whole, broken].map((one) => Deno.readFile(join(one, "run.state"))),
-    );
-    assertEquals(valuesIn(b), valuesIn(a));
+    await assertResumes(begin, [whole, broken]);
 
     const { header } = decodeHeader(await Deno.readFile(join(whole, "run.ledger")));
     assert(header.features!.includes("exact"));
@@ -184,18 +182,7 @@ Deno.test("addax from the command line: killed and resumed it is as unbroken", a
       output: string,
     ) => ["finetune", config, "--optimiser", "addax", ...length, "--output", output];
     const [whole, broken] = ["whole", "broken"].map((name) => join(folder, name));
-    const first = await qzo(begin(whole));
-    assertEquals(first.code, 0, first.err);
-    const metrics = join(broken, "metrics.jsonl");
-    const evaluated = '"type":"evaluation","step":3';
-    assertEquals((await qzo(begin(broken), { file: metrics, has: evaluated })).code, 137);
-    const again = await qzo(["finetune", broken, "--resume"]);
-    assertEquals(again.code, 0, again.err);
-    assertEquals(await metricsOf(broken), await metricsOf(whole));
-    const [a, b] = await Promise.all(
-      [whole, broken].map((one) => Deno.readFile(join(one, "run.state"))),
-    );
-    assertEquals(valuesIn(b), valuesIn(a));
+    await assertResumes(begin, [whole, broken]);
     const [dry, none] = await Promise.all([
       qzo(["finetune", config, "--optimiser", "addax", "--dry-run"]),
       qzo([...begin(join(folder, "none")), "--optimiser.longer-than", "50"]),

@@ -3,7 +3,7 @@ import { parse } from "csv-parse/sync";
 import { type CsvRecord, CsvRecords, readCsv } from "../../../tasks/data/csv.ts";
 import { randomNumbers } from "../../support/random_llama.ts";
 
-/** The cells of a text by the library, which goes letter by letter; undefined where it refuses it. */
+/** The cells of a text by the library alone, at once; undefined where it refuses it. */
 function byLibrary(text: string, delimiter: string): string[][] | undefined {
   try {
     const options = { relax_column_count: true, skip_empty_lines: true, bom: false };
@@ -16,7 +16,7 @@ function byLibrary(text: string, delimiter: string): string[][] | undefined {
   }
 }
 
-Deno.test("tables are cut, or refused, as csv-parse does, whole and in pieces", () => {
+Deno.test("tables in pieces are cut, or refused, as csv-parse does with the whole text", () => {
   const next = randomNumbers(12);
   const parts = [
     "a",
@@ -63,8 +63,11 @@ Deno.test("a record is told by the line that it begins on, a quote out of place 
   assertEquals(readCsv(text, "a.csv").map(({ number }) => number), [1, 2, 5, 9]);
   for (
     const [damaged, message] of [
-      ['a,b\n"two\r\nlines"x,1\n', 'line 3: misplaced quote in "lines\\"x,1"; a cell that holds'],
-      ['a,b\r"two\n",1\rx"y,2\n', 'line 4: misplaced quote in "x\\"y,2"; a cell that holds'],
+      [
+        'a,b\n"two\r\nlines"x,1\n',
+        'line 3: misplaced quote in "lines\\"x,1": Invalid Closing Quote',
+      ],
+      ['a,b\r"two\n",1\rx"y,2\n', 'line 4: misplaced quote in "x\\"y,2": Invalid Opening Quote'],
       ['a,b\n\n\n"two\nlines,1\n', 'line 4: unclosed quote in "\\"two"'],
     ]
   ) {

@@ -138,11 +138,11 @@ Deno.test("a table of old Macs is read, lines of such are refused by name", () =
 });
 
 Deno.test("a table of too many columns is refused by its line, commas in a long quoted cell are none", () => {
-  const row = (cells: number) => [...Array(cells).keys()].join();
+  const row = (cells: number) => Array.from({ length: cells }, (_, i) => i).join();
   const most = 2 ** 16;
   assertEquals(Object.keys(readExamples(`${row(most)}\n${row(most)}\n`, "csv")[0]).length, most);
-  const wide = `a,b\n"x\ny",2\n${"1,".repeat(2_000_000)}\n`;
   const begun = processorTime();
+  const wide = `a,b\n"x\ny",2\n${row(2_000_000)}\n`;
   const error = assertThrows(() => readExamples(wide, "csv"), SyntaxError, "than 65536 cells");
   assertStringIncludes(error.message, "line 4");
   assert(processorTime() - begun < 1000);

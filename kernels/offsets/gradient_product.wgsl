@@ -1,6 +1,7 @@
-// The norm of a gradient, in two stages of fixed order: no two invocations add to the same number, so the bits are the same on every run.
-// First, many workgroups to an arena: partial[first + w] = a part of its sum of squares. Last, one workgroup:
-// result[first] = sqrt(sum of all partials).
+// The product of a gradient with a tangent (ALONG), or its norm, in two stages of fixed order: no two invocations add to the same number, so the
+// bits are the same on every run.
+// First, many workgroups to an arena: partial[first + w] = a part of the sum of products, or of squares. Last, one workgroup:
+// result[first] = the sum of all partials, or its root.
 
 struct Params {
   total: u32, // quads of the arena, or partials
@@ -12,6 +13,9 @@ struct Params {
 @group(0) @binding(1) var<storage, read> partials: array<f32>;
 #else
 @group(0) @binding(1) var<storage, read> gradient: array<vec4<f32>>;
+#if ALONG
+@group(0) @binding(2) var<storage, read> tangent: array<vec4<f32>>;
+#endif
 #endif
 @group(0) @binding(3) var<storage, read_write> result: array<f32>;
 
@@ -29,7 +33,11 @@ fn main(
 #else
   for (var i = group.x * 64u + local; i < p.total; i += groups.x * 64u) {
     let quad = gradient[i];
+#if ALONG
+    sum += dot(quad, tangent[i]);
+#else
     sum += dot(quad, quad);
+#endif
   }
 #endif
   sums[local] = sum;
@@ -38,7 +46,7 @@ fn main(
     if (local < half) { sums[local] += sums[local + half]; }
   }
   if (local == 0u) {
-#if LAST
+#if LAST && !ALONG
     result[p.first] = sqrt(sums[0]);
 #else
     result[p.first + group.x] = sums[0];
