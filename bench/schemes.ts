@@ -8,7 +8,7 @@
 
 import { parseArgs } from "@std/cli";
 import { fromFileUrl } from "@std/path";
-import { openGpu } from "../mod.ts";
+import { type Gpu, openGpu } from "../mod.ts";
 import { type OptimiserName, optimiserNames } from "../optim/mod.ts";
 import { schemeNames } from "../train/config/scheme_schema.ts";
 import type { SchemeName } from "../train/mod.ts";
@@ -45,7 +45,8 @@ Usage: deno task bench schemes [options]
   --seeds N          seeds 0 to N-1 (default 1)
   --factors LIST     multiples of the default learning rates (default 1; a grid: ${
     FACTORS.join(",")
-  })
+  };
+                     seeds after the first have the best of them)
   --optimisers LIST  names (default ${OPTIMISERS.join(",")})
   --schemes LIST     names (default: all)
   --forwards N       another number of forwards (default ${FORWARDS}; kept under its own name)
@@ -130,6 +131,18 @@ async function report(rows: readonly Row[]): Promise<string> {
   ].join("\n");
 }
 
+/** The rates to try: of several, seeds after the first have the one that was chosen with the first. */
+function rates(job: Omit<Job, "factor">, factors: readonly number[], rows: readonly Row[]) {
+  if (job.seed === 0 || factors.length < 2) return factors;
+  const { case: of, scheme, optimiser, forwards } = job;
+  const tried = rows.filter((row) =>
+    row.case === of && row.scheme === scheme && row.optimiser === optimiser &&
+    row.forwards === forwards && row.seed === 0 && !row.none
+  );
+  const chosen = best(tried)?.[0].factor;
+  return factors.filter((factor) => factor === chosen);
+}
+
 const list = <Name extends string>(text: string): Name[] => text.split(",") as Name[];
 
 /** Runs what is not done yet, then writes the table. */
@@ -144,35 +157,39 @@ export async function main(argv: string[]): Promise<void> {
   const optimisers = args.optimisers ? list<OptimiserName>(args.optimisers) : OPTIMISERS;
   const schemes = args.schemes ? list<SchemeName>(args.schemes) : schemeNames;
   const factors = args.factors.split(",").map(Number);
-  const jobs: Job[] = [];
-  for (let seed = 0; seed < Number(args.seeds); seed++) {
-    for (const name of Object.keys(CASES)) {
-      for (const scheme of schemes) {
-        for (const optimiser of optimisers) {
-          for (const factor of factors) {
-            jobs.push({ case: name, scheme, optimiser, factor, seed, forwards });
-          }
-        }
-      }
-    }
-  }
   const words = (args.only ?? "").split(" ");
-  const done = new Set((await readRows<Row>(ROWS)).map(nameOf));
-  const left = jobs.filter((job) =>
-    !done.has(nameOf(job)) &&
-    words.every((word) => nameOf(job).split(" ").some((one) => one === word) || word === "")
-  );
-  if (args.list) return console.log(left.map(nameOf).join("\n"));
-  if (!args.table && left.length > 0) {
-    const hasData = await Deno.stat(DATA).then(() => true, () => false);
+  const jobsOf = (seed: number, rows: readonly Row[]): Job[] => {
+    const done = new Set(rows.map(nameOf));
+    return Object.keys(CASES).flatMap((name) =>
+      schemes.flatMap((scheme) =>
+        optimisers.flatMap((optimiser) => {
+          const job = { case: name, scheme, optimiser, seed, forwards };
+          return rates(job, factors, rows).map((factor) => ({ ...job, factor }));
+        })
+      )
+    ).filter((job) =>
+      !done.has(nameOf(job)) &&
+      words.every((word) => nameOf(job).split(" ").some((one) => one === word) || word === "")
+    );
+  };
+  const seeds = Array.from({ length: Number(args.seeds) }, (_, seed) => seed);
+  if (args.list) {
+    const rows = await readRows<Row>(ROWS);
+    return console.log(seeds.flatMap((seed) => jobsOf(seed, rows)).map(nameOf).join("\n"));
+  }
+  const hasData = await Deno.stat(DATA).then(() => true, () => false);
+  using stack = new DisposableStack();
+  let gpu: Gpu | undefined;
+  for (const seed of args.table ? [] : seeds) {
+    const left = jobsOf(seed, await readRows<Row>(ROWS));
     const able = left.filter((job) => hasData || CASES[job.case].model === BUNDLED);
     if (able.length < left.length) {
       console.log(
         `Skipped ${left.length - able.length}, because the real models and data are not at ${DATA}`,
       );
     }
-    using gpu = await openGpu();
     for (const job of able) {
+      gpu ??= stack.use(await openGpu());
       const row = await run(gpu, job).catch((error): Row => {
         if (error?.name !== "NonFiniteLossError") throw error;
         return { ...job, after: { loss: NaN } };
