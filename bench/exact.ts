@@ -87,6 +87,11 @@ function spread(values: readonly number[], digits: number): string {
   })`;
 }
 
+function processorSeconds(rows: readonly Row[]): string {
+  const known = rows.flatMap(({ processor }) => processor ?? []);
+  return known.length > 0 ? mean(known).toFixed(1) : "";
+}
+
 function line(rows: readonly Row[]): string {
   const [{ optimiser, scheme, factor, steps, memory, own, scalars }] = rows;
   const accuracies = rows.flatMap(({ after }) => after?.accuracy ?? []);
@@ -99,7 +104,7 @@ function line(rows: readonly Row[]): string {
       accuracies.length > 0 ? (100 * mean(accuracies)).toFixed(1) : "",
       rows.length,
       steps ?? "",
-      mean(rows.map(({ seconds }) => seconds ?? NaN)).toFixed(1),
+      processorSeconds(rows),
       memory ?? "",
       own ?? "",
       scalars ?? "",
@@ -122,7 +127,7 @@ function tableOf(name: string, rows: readonly Row[]): string[] {
       before?.accuracy === undefined ? "" : `, ${(100 * before.accuracy).toFixed(1)} %`
     }.`,
     "",
-    "| optimiser | trains | rate | loss | accuracy, % | seeds | steps | seconds | MiB in all | MiB of offsets and optimiser | scalars |",
+    "| optimiser | trains | rate | loss | accuracy, % | seeds | steps | processor seconds | MiB in all | MiB of offsets and optimiser | scalars |",
     "|---|---|---|---|---|---|---|---|---|---|---|",
     ...order.map(line),
     "",
@@ -137,7 +142,7 @@ async function report(rows: readonly Row[]): Promise<string> {
     `\`deno task bench exact\` (resumable). Held-out loss in nats (mean over seeds, lowest and highest) after training with the time of ${FORWARDS} forward passes. A step with an`,
     `exact gradient counts as ${EXACT_COST} forward passes, which is what \`deno task bench derivatives\` measures, one of the others as the forward passes it makes. Rates are multiples of the`,
     "default, where several were tried the one with the lowest loss on examples that are neither trained on nor held out. They fall linearly to 0. Memory is what the",
-    "plan says, which is what is allocated. Seconds were taken beside other work.",
+    "plan says, which is what is allocated. Seconds are of one processor, start and evaluation left out; two runs were made at a time.",
     "",
     "![loss against memory](exact.svg)",
     "",

@@ -75,7 +75,7 @@ function tableOf(name: string, rows: readonly Row[]): string[] {
     const facts = made.length === 0
       ? " | | | |"
       : ` ${made[0].scalars} | ${range(made, "own")} | ${range(made, "memory")} | ${
-        range(made, "seconds", 0)
+        range(made, "processor", 0)
       } |`;
     return [
       `| ${scheme} | ${usual.join(" | ")} |${facts}`,
@@ -95,15 +95,16 @@ function tableOf(name: string, rows: readonly Row[]): string[] {
     "",
     `| scheme | ${
       optimisers.join(" | ")
-    } | scalars | MiB of offsets and optimiser | MiB in all | seconds |`,
+    } | scalars | MiB of offsets and optimiser | MiB in all | processor seconds |`,
     `|---|${optimisers.map(() => "---|").join("")}---|---|---|---|`,
     ...lines,
     "",
   ];
 }
 
-function range(rows: readonly Row[], key: "own" | "memory" | "seconds", digits = 1): string {
-  const values = rows.map((row) => row[key] ?? NaN);
+function range(rows: readonly Row[], key: "own" | "memory" | "processor", digits = 1): string {
+  const values = rows.flatMap((row) => row[key] ?? []);
+  if (values.length === 0) return "";
   const [low, high] = [Math.min(...values), Math.max(...values)].map((it) => it.toFixed(digits));
   return low === high ? low : `${low} to ${high}`;
 }
@@ -122,7 +123,7 @@ async function report(rows: readonly Row[]): Promise<string> {
     `and learning rate, which falls linearly to 0. "Tuned": the learning rate of ${
       FACTORS.join(", ")
     } times the default with the lowest loss on examples that are`,
-    "neither trained on nor held out. None: the model has nothing of that kind. Seconds were taken beside other work.",
+    "neither trained on nor held out. None: the model has nothing of that kind. Seconds are of one processor.",
     "",
     ...tables,
     ...claims === "" ? [] : [claims.trim(), ""],

@@ -4,6 +4,7 @@
  * @module
  */
 
+import process from "node:process";
 import { join } from "@std/path";
 import { type Gpu, loadModel, quantizedSource } from "../../mod.ts";
 import { packBatch, startedAdapter } from "../../models/mod.ts";
@@ -54,6 +55,8 @@ export interface Row extends Job {
   readonly memory?: number;
   readonly own?: number;
   readonly seconds?: number;
+  /** Of processors, which depend little on what else the machine does. */
+  readonly processor?: number;
   readonly machine?: string;
 }
 
@@ -140,7 +143,7 @@ export async function run(gpu: Gpu, job: Job): Promise<Row> {
     return { loss: Number(loss.toFixed(5)), ...accuracy ? { accuracy: accuracy.accuracy } : {} };
   };
   const before = await judge(held);
-  const begun = performance.now();
+  const [begun, used] = [performance.now(), process.cpuUsage()];
   for await (
     const _ of finetune({
       ...{ model, optimiser, offsets: owned, train: seen, steps, seed },
@@ -149,6 +152,7 @@ export async function run(gpu: Gpu, job: Job): Promise<Row> {
     })
   );
   const seconds = (performance.now() - begun) / 1000;
+  const { user, system } = process.cpuUsage(used);
   const after = await judge(held, owned);
   const choice = (await judge(chosenBy, owned)).loss;
   const { shape } = packBatch(seen.slice(0, batchSize), objective, model);
@@ -157,7 +161,11 @@ export async function run(gpu: Gpu, job: Job): Promise<Row> {
   return {
     ...{ ...job, before, after, choice, steps, scalars: owned.scalars },
     ...{ memory: mebibytes(plan.total), own: mebibytes(plan.offsets + plan.optimiser) },
-    ...{ seconds: Number(seconds.toFixed(1)), machine: await describeMachine(gpu.description) },
+    ...{
+      seconds: Number(seconds.toFixed(1)),
+      processor: Number(((user + system) / 1e6).toFixed(1)),
+    },
+    ...{ machine: await describeMachine(gpu.description) },
   };
 }
 
