@@ -7,7 +7,7 @@
 
 import { parseArgs } from "@std/cli";
 import { fromFileUrl } from "@std/path";
-import { openGpu } from "../mod.ts";
+import { type Gpu, openGpu } from "../mod.ts";
 import type { OptimiserName } from "../optim/mod.ts";
 import { costsSvg } from "../show/costs_plot.ts";
 import type { SchemeName } from "../train/mod.ts";
@@ -20,6 +20,7 @@ import {
   type Job,
   mean,
   nameOf,
+  rates,
   type Row,
   run,
 } from "./support/learning_run.ts";
@@ -60,7 +61,7 @@ Usage: deno task bench exact [options]
 
   --only TEXT        runs whose name has all words of TEXT, for example "brief-sst2 int4 foAdam"
   --seeds N          seeds 0 to N-1 (default 3)
-  --factors LIST     multiples of the default learning rates (default 1)
+  --factors LIST     multiples of the default learning rates (default 1); seeds after the first have the best of them
   --optimisers LIST  names (default ${OPTIMISERS.join(",")})
   --schemes LIST     names (default ${SCHEMES.join(",")})
   --forwards N       another number of forwards (default ${FORWARDS}; kept under its own name)
@@ -177,30 +178,37 @@ export async function main(argv: string[]): Promise<void> {
   const list = <Name extends string>(text: string | undefined, all: readonly Name[]) =>
     text ? text.split(",") as Name[] : all;
   const forwards = Number(args.forwards ?? FORWARDS);
-  const jobs: Job[] = [];
-  for (let seed = 0; seed < Number(args.seeds); seed++) {
-    for (const name of CASES_OF) {
-      for (const scheme of list(args.schemes, SCHEMES)) {
-        for (const optimiser of list(args.optimisers, OPTIMISERS)) {
-          for (const factor of args.factors.split(",").map(Number)) {
-            jobs.push({ case: name, scheme, optimiser, factor, seed, forwards });
-          }
-        }
-      }
-    }
-  }
   const words = (args.only ?? "").split(" ").filter((word) => word !== "");
-  const done = new Set((await readRows<Row>(ROWS)).map(nameOf));
-  const left = jobs.filter((job) =>
-    !done.has(nameOf(job)) && words.every((word) => nameOf(job).split(" ").includes(word))
-  );
-  if (args.list) return console.log(left.map(nameOf).join("\n"));
+  const factors = args.factors.split(",").map(Number);
+  const jobsOf = (seed: number, rows: readonly Row[]): Job[] => {
+    const done = new Set(rows.map(nameOf));
+    return CASES_OF.flatMap((name) =>
+      list(args.schemes, SCHEMES).flatMap((scheme) =>
+        list(args.optimisers, OPTIMISERS).flatMap((optimiser) => {
+          const job = { case: name, scheme, optimiser, seed, forwards };
+          return rates(job, factors, rows).map((factor) => ({ ...job, factor }));
+        })
+      )
+    ).filter((job) =>
+      !done.has(nameOf(job)) && words.every((word) => nameOf(job).split(" ").includes(word))
+    );
+  };
+  const seeds = Array.from({ length: Number(args.seeds) }, (_, seed) => seed);
+  if (args.list) {
+    const rows = await readRows<Row>(ROWS);
+    return console.log(seeds.flatMap((seed) => jobsOf(seed, rows)).map(nameOf).join("\n"));
+  }
   const hasData = await Deno.stat(DATA).then(() => true, () => false);
-  if (!args.table && left.length > 0 && !hasData) {
-    console.log(`Skipped ${left.length}, because the real models and data are not at ${DATA}`);
-  } else if (!args.table && left.length > 0) {
-    using gpu = await openGpu();
+  using stack = new DisposableStack();
+  let gpu: Gpu | undefined;
+  for (const seed of args.table ? [] : seeds) {
+    const left = jobsOf(seed, await readRows<Row>(ROWS));
+    if (left.length > 0 && !hasData) {
+      console.log(`Skipped ${left.length}, because the real models and data are not at ${DATA}`);
+      continue;
+    }
     for (const job of left) {
+      gpu ??= stack.use(await openGpu());
       const row = await run(gpu, job).catch((error): Row => {
         if (error?.name !== "NonFiniteLossError") throw error;
         return { ...job, after: { loss: NaN } };

@@ -15,7 +15,7 @@ import type { SchemeName } from "../train/mod.ts";
 import { DATA } from "./finetune.ts";
 import { keepRow, readRows } from "./support/kept_rows.ts";
 import { BUNDLED, CASES } from "./support/learning_cases.ts";
-import { best, by, cell, type Job, nameOf, type Row, run } from "./support/learning_run.ts";
+import { best, by, cell, type Job, nameOf, rates, type Row, run } from "./support/learning_run.ts";
 
 const results = (name: string) => fromFileUrl(new URL(`./results/${name}`, import.meta.url));
 const ROWS = results("schemes.jsonl");
@@ -130,18 +130,6 @@ async function report(rows: readonly Row[]): Promise<string> {
     rows.at(-1)?.machine ?? "",
     "",
   ].join("\n");
-}
-
-/** The rates to try: of several, seeds after the first have the one that was chosen with the first. */
-function rates(job: Omit<Job, "factor">, factors: readonly number[], rows: readonly Row[]) {
-  if (job.seed === 0 || factors.length < 2) return factors;
-  const { case: of, scheme, optimiser, forwards } = job;
-  const tried = rows.filter((row) =>
-    row.case === of && row.scheme === scheme && row.optimiser === optimiser &&
-    row.forwards === forwards && row.seed === 0 && !row.none
-  );
-  const chosen = best(tried)?.[0].factor;
-  return factors.filter((factor) => factor === chosen);
 }
 
 const list = <Name extends string>(text: string): Name[] => text.split(",") as Name[];

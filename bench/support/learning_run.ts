@@ -213,3 +213,19 @@ export function best(rows: readonly Row[]): Row[] | undefined {
   };
   return tried.reduce((one, other) => score(other) < score(one) ? other : one);
 }
+
+/** The rates to try: of several, seeds after the first have the one that was chosen with the first. */
+export function rates(
+  job: Omit<Job, "factor">,
+  factors: readonly number[],
+  rows: readonly Row[],
+): readonly number[] {
+  if (job.seed === 0 || factors.length < 2) return factors;
+  const { case: of, scheme, optimiser, forwards } = job;
+  const tried = rows.filter((row) =>
+    row.case === of && row.scheme === scheme && row.optimiser === optimiser &&
+    row.forwards === forwards && row.seed === 0 && !row.none
+  );
+  const chosen = best(tried)?.[0].factor;
+  return factors.filter((factor) => factor === chosen);
+}
