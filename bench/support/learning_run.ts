@@ -7,7 +7,7 @@
 import process from "node:process";
 import { join } from "@std/path";
 import { type Gpu, loadModel, quantizedSource } from "../../mod.ts";
-import { packBatch, startedAdapter } from "../../models/mod.ts";
+import { type Model, type ModelSource, packBatch, startedAdapter } from "../../models/mod.ts";
 import { namedOptimisers, type Optimiser, type OptimiserName } from "../../optim/mod.ts";
 import { adapterDefaults } from "../../train/config/optimiser.ts";
 import { readTrainConfig } from "../../train/config/schema.ts";
@@ -23,7 +23,7 @@ import {
   type TrainConfig,
 } from "../../train/mod.ts";
 import { DATA } from "../finetune.ts";
-import { CASES, HELD_OUT } from "./learning_cases.ts";
+import { CASES, HELD_OUT, type Opened } from "./learning_cases.ts";
 import { describeMachine } from "./machine.ts";
 
 /** A run to make. */
@@ -104,14 +104,40 @@ function configOf({ scheme, optimiser: name, factor, seed, forwards, ...job }: J
   });
 }
 
+/** Where the runs of a case begin: its model, and what it is before training by scheme and seed. */
+interface Start extends Disposable {
+  readonly gpu: Gpu;
+  readonly of: string;
+  readonly opened: Opened;
+  readonly source: ModelSource;
+  readonly base: Model;
+  readonly before: Map<string, Judged>;
+}
+
+/** Of the case that was run last; the next run is most often of the same one. */
+let last: Start | undefined;
+
+async function startOf(gpu: Gpu, of: string): Promise<Start> {
+  if (last?.gpu === gpu && last.of === of) return last;
+  last?.[Symbol.dispose]();
+  last = undefined;
+  const { open, format } = CASES[of];
+  const opened = await open();
+  const source = quantizedSource(opened.source, { format });
+  const base = await loadModel(gpu, source);
+  const dispose = () => {
+    base[Symbol.dispose]();
+    opened[Symbol.dispose]();
+  };
+  return last = { gpu, of, opened, source, base, before: new Map(), [Symbol.dispose]: dispose };
+}
+
 /** Makes a run. */
 export async function run(gpu: Gpu, job: Job): Promise<Row> {
-  const { open, objective, batchSize, format, heldOut: few = HELD_OUT } = CASES[job.case];
+  const { objective, batchSize, heldOut: few = HELD_OUT } = CASES[job.case];
   const config = configOf(job);
-  using opened = await open();
-  const { train, heldOut } = opened;
-  const source = quantizedSource(opened.source, { format });
-  using base = await loadModel(gpu, source);
+  const start = await startOf(gpu, job.case);
+  const { opened: { train, heldOut }, source, base } = start;
   const held = heldOut.slice(0, few);
   // At the end of what is trained on, where that is long enough to do without.
   const chosenBy = objective === "classification" ? train.slice(-few) : train.slice(-48);
@@ -142,7 +168,9 @@ export async function run(gpu: Gpu, job: Job): Promise<Row> {
     });
     return { loss: Number(loss.toFixed(5)), ...accuracy ? { accuracy: accuracy.accuracy } : {} };
   };
-  const before = await judge(held);
+  const key = `${job.scheme} ${seed}`;
+  const before = start.before.get(key) ?? await judge(held);
+  start.before.set(key, before);
   const [begun, used] = [performance.now(), process.cpuUsage()];
   for await (
     const _ of finetune({
