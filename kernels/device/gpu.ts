@@ -14,6 +14,7 @@ import {
   type SubgroupSizes,
   vendorOf,
 } from "./adapter.ts";
+import { DeviceLostError, NoAdapterError, OutOfMemoryError } from "./gpu_errors.ts";
 import { Pacing, type PacingLimits, pacingLimits } from "./pacing.ts";
 import { PipelineCache } from "./pipeline.ts";
 import { withRuntimeFolder } from "./runtime_folder.ts";
@@ -47,24 +48,6 @@ export interface GpuOptions {
    * Default: true if the environment variable `QZO_VECTOR_WIDTH` is 512.
    */
   readonly wideVectors?: boolean;
-}
-
-/** Thrown when there is no adapter, or none that matches the options. */
-export class NoAdapterError extends Error {
-  /** The name of the class. */
-  override name = "NoAdapterError";
-}
-
-/** Thrown when the device is lost: its driver was reset, or it was unplugged or destroyed. */
-export class DeviceLostError extends Error {
-  /** The name of the class. */
-  override name = "DeviceLostError";
-}
-
-/** Thrown when a buffer does not fit in memory. */
-export class OutOfMemoryError extends Error {
-  /** The name of the class. */
-  override name = "OutOfMemoryError";
 }
 
 /** The class of an adapter, by which kernels choose tiles. */

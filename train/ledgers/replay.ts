@@ -49,7 +49,7 @@ import { readScales } from "../../quant/layouts/decode.ts";
 import { offsetBases } from "../../quant/fold/magnitudes.ts";
 import { offsetStride } from "../../quant/fold/fold_offsets.ts";
 import { partOf } from "../../quant/layouts/trained_part.ts";
-import { isOlderFingerprint } from "../../optim/ledger/ledger_header.ts";
+import { isOlderFingerprint } from "../../optim/ledger/older_fingerprint.ts";
 import { foundFacts } from "../../optim/preparations/preparation.ts";
 import { noisePlace } from "../../optim/trainable.ts";
 

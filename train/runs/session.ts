@@ -21,6 +21,7 @@ import { openModelSource } from "../../models/checkpoints/open.ts";
 import { rangeOfLayers, type Selection } from "../selection.ts";
 import type { ModelSource } from "../../models/checkpoints/checkpoint.ts";
 import { exactlyQuantizedSource } from "../../models/checkpoints/derived/wide_values.ts";
+import { isQuantised } from "../../quant/layouts/layout.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import { adapterOfScheme } from "../config/scheme_schema.ts";
 
@@ -206,4 +207,25 @@ export function selectionOfConfig({ trainables, groups }: TrainConfig): Selectio
     ...(exclude ? { exclude } : {}),
     ...(typeof layers === "object" ? { layers } : {}),
   };
+}
+
+/**
+ * Explains what to do about a model without scales; the selection alone cannot know this.
+ *
+ * @throws {RangeError} when only scales are to be trained, and the model has none.
+ */
+export function assertTrainable(
+  { trainables: { kinds }, quantize }: TrainConfig,
+  { source }: RunSession,
+): void {
+  const dense = [...source.tensors.values()].every(({ format }) => !isQuantised(format.layout));
+  if (dense && kinds.every((kind) => kind === "scales")) {
+    throw new RangeError(
+      `Cannot train the scales of "${source.name}": ${
+        quantize?.format === undefined
+          ? "it is not quantised. Set quantize.format, for example to Q4_0, or"
+          : `quantize.format ${quantize.format} does not fit any of its matrices, as the notes explain. Choose a format with smaller blocks, or set`
+      } trainables.kinds to dense`,
+    );
+  }
 }

@@ -27,7 +27,7 @@ import { foldedSource } from "./folded.ts";
 import type { FoldCounts, TrainedTensor } from "../stored_values.ts";
 import type { FoldWriteOptions } from "../write_options.ts";
 import { isQuantised } from "../../../quant/layouts/layout.ts";
-import { isOlderFingerprint, OLDER_FINGERPRINT } from "../../../optim/ledger/ledger_header.ts";
+import { isOlderFingerprint, OLDER_FINGERPRINT } from "../../../optim/ledger/older_fingerprint.ts";
 
 const FORMAT = "qzo-adapter-1";
 
