@@ -53,7 +53,20 @@ export interface GpuOptions {
 /** The class of an adapter, by which kernels choose tiles. */
 export type AdapterClass = "software" | "hardware";
 
-/** A buffer with its label, size and purpose. `dispose` frees it. */
+/**
+ * A buffer with its label, size and purpose. `dispose` frees it.
+ *
+ * @example Write and read back
+ * ```ts
+ * import { openGpu } from "@qzo/qzo/kernels";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using gpu = await openGpu();
+ * using losses = gpu.buffer("losses", 16, "scratch");
+ * gpu.write(losses, Float32Array.of(0.7, 0.6, 0.5, 0.4));
+ * assertEquals(await gpu.readFloats(losses, 2), Float32Array.of(0.7, 0.6));
+ * ```
+ */
 export class GpuBuffer implements Disposable {
   /** The WebGPU buffer. */
   readonly buffer: GPUBuffer;
@@ -330,6 +343,15 @@ export class Gpu implements Disposable {
  * Opens a device with the limits and features of its adapter.
  *
  * @throws {NoAdapterError} when the machine has no adapter, or none that matches the options.
+ *
+ * @example The adapter that saves energy
+ * ```ts
+ * import { openGpu } from "@qzo/qzo";
+ * import { assert } from "@std/assert";
+ *
+ * using gpu = await openGpu({ powerPreference: "low-power" });
+ * assert(["hardware", "software"].includes(gpu.adapterClass));
+ * ```
  */
 export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
   assertOptions("open a GPU", options, {

@@ -66,7 +66,22 @@ export interface ModelPlan extends ForwardModel {
   readonly integerMinima: ReadonlySet<string>;
 }
 
-/** A loaded model. Dispose it to free its memory. */
+/**
+ * A loaded model. Dispose it to free its memory.
+ *
+ * @example Its tokenizer and its shape
+ * ```ts
+ * import { loadModel, openGpu, openModelSource } from "@qzo/qzo";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using gpu = await openGpu();
+ * using source = await openModelSource("demo/model.gguf");
+ * using model = await loadModel(gpu, source);
+ * const { architecture, layers } = model.config;
+ * assertEquals([architecture, layers, model.maxPositions], ["llama", 3, 128]);
+ * assertEquals(model.tokenizer?.decode(model.tokenizer.encode("A fine film")), "A fine film");
+ * ```
+ */
 export class Model implements ModelPlan, BaseIdentity, Disposable {
   /** The device. */
   readonly gpu: Gpu;
@@ -298,6 +313,18 @@ export function planModel(
  * Streams a model to the device in pieces, so host memory use does not grow with the size of the file. Its fingerprint is computed at the same time.
  *
  * @throws {RangeError} when a tensor does not fit the device, or contains a weight that is not finite.
+ *
+ * @example Quantise the bundled model as it is loaded
+ * ```ts
+ * import { loadModel, openGpu, openModelSource, quantizedSource } from "@qzo/qzo";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using gpu = await openGpu();
+ * using source = await openModelSource("demo/model.gguf");
+ * const quantised = quantizedSource(source, { format: "Q4_0" });
+ * using model = await loadModel(gpu, quantised, { maxPositions: 64 });
+ * assertEquals(model.formats.get("blk.0.attn_q.weight"), "Q4_0");
+ * ```
  */
 export async function loadModel(
   gpu: Gpu,

@@ -113,7 +113,32 @@ async function takeFolder({ path }: RunFolder, stack: DisposableStack): Promise<
   stack.use(await RunLock.take(path));
 }
 
-/** An open run. Disposing closes its files and frees its offsets. */
+/**
+ * An open run. Disposing closes its files and frees its offsets.
+ *
+ * @example Two steps on the bundled reviews
+ * ```ts
+ * import { openRunSession, parseTrainConfig, Run, taskExamples } from "@qzo/qzo/train";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const output = await Deno.makeTempDir();
+ * const yaml = `
+ * model: demo/model.gguf
+ * task: {name: reviews, template: "{sentence} It was{label}", labels: {"0": " terrible", "1": " great"}}
+ * data: {folder: demo, train: reviews_train.jsonl, validation: reviews_test.jsonl, validation_limit: 8}
+ * quantize: {format: Q4_0}
+ * steps: 2
+ * output: ${output}`;
+ * const config = parseTrainConfig(yaml, "a.yaml");
+ * using session = await openRunSession(config);
+ * const examples = await taskExamples(config, session.model.tokenizer!);
+ * {
+ *   using run = await Run.begin(config, { session, examples });
+ *   for await (const event of run.train()) if (event.type === "end") assertEquals(event.step, 2);
+ * }
+ * await Deno.remove(output, { recursive: true });
+ * ```
+ */
 export class Run implements Disposable {
   /** Paths of its files. */
   readonly folder: RunFolder;
