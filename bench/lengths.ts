@@ -9,7 +9,7 @@ import { parseArgs } from "@std/cli";
 import { fromFileUrl } from "@std/path";
 import { type Gpu, loadModel, openGpu, planMemory, planOffsets, quantizedSource } from "../mod.ts";
 import { configFromHuggingFace, packBatch } from "../models/mod.ts";
-import { foAdam, forwardGrad, foSgd, type Optimiser, zoSgd } from "../optim/mod.ts";
+import { foAdam, forwardGrad, foSgd, hybridZoFo, type Optimiser, zoSgd } from "../optim/mod.ts";
 import { modelOfShape } from "../train/steps/memory_plan.ts";
 import type { Checkpoints } from "../train/steps/record_step.ts";
 import { Trainer } from "../train/steps/trainer.ts";
@@ -36,6 +36,7 @@ const METHODS: readonly Method[] = [
   { name: "foSgd, four blocks at a time", optimiser: foSgd(), checkpoints: 4 },
   { name: "foSgd, everything kept", optimiser: foSgd(), checkpoints: "all" },
   { name: "foAdam, each block recomputed", optimiser: foAdam(), checkpoints: "block" },
+  { name: "hybridZoFo, each block recomputed", optimiser: hybridZoFo(), checkpoints: "block" },
 ];
 
 /** ZO-LLM's model (arXiv 2402.11592) and QZO's (2505.13430), as their `config.json` has them. */

@@ -25,7 +25,7 @@ export interface LengthsRow {
   readonly machine?: string;
 }
 
-const COLOURS = ["#4269d0", "#3ca7b8", "#2f8f5b", "#efb118", "#e4572e", "#a463f2"];
+const COLOURS = ["#4269d0", "#3ca7b8", "#2f8f5b", "#efb118", "#e4572e", "#a463f2", "#9c6b4e"];
 const PARTS = ["weights", "offsets", "activations", "optimiser", "scratch"] as const;
 
 const gigabytes = (bytes: number) => (bytes / 1e9).toFixed(2);
@@ -151,13 +151,16 @@ function pictureOf(rows: readonly LengthsRow[]): string {
 export function lengthsReport(
   rows: readonly LengthsRow[],
 ): { readonly text: string; readonly picture: string } {
-  const measured = rows.filter(({ accounted }) => accounted);
+  const methods = unique(rows.map(({ method }) => method));
+  const measured = rows.filter(({ accounted }) => accounted).toSorted((a, b) =>
+    a.tokens - b.tokens || methods.indexOf(a.method) - methods.indexOf(b.method)
+  );
   const shapes = unique(rows.filter(({ accounted }) => !accounted).map(({ model }) => model));
   const text = [
     "# Memory and time against length",
     "",
     "`deno task bench lengths` (resumable, [rows](lengths.jsonl)): a step on one sequence, each of whose tokens is predicted, all scales trained. It is the figure of ZO-LLM (arXiv",
-    "2402.11592: ZO-SGD, FO-SGD, Forward-Grad), with packed weights. `device.checkpoints` is `block`, 4 or `all`.",
+    "2402.11592: ZO-SGD, FO-SGD, Forward-Grad), with packed weights. `device.checkpoints` is `block`, 4 or `all`; `hybridZoFo` takes exact gradients in two thirds of the blocks.",
     "",
     "![memory against tokens](lengths.svg)",
     "",
@@ -176,7 +179,7 @@ export function lengthsReport(
     }),
     "## A random Llama, planned and measured",
     "",
-    "6 M weights, 8 blocks, 256 wide, Q4_0. Accounted is what the device held while steps were made. Times are medians, taken beside other work: look at processor time.",
+    "6 M weights, 8 blocks, 256 wide, Q4_0. Accounted is what the device held while steps were made. Times are medians of two or three steps, with one thread (`LP_NUM_THREADS=1`), taken beside other work: look at processor time.",
     "",
     ...measuredTable(measured),
     "",
