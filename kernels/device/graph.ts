@@ -6,6 +6,7 @@
  */
 
 import type { ActivationPool } from "./activation_pool.ts";
+import { assignSlots, type Lifetime } from "./assign_slots.ts";
 import type { ShaderKey } from "./template.ts";
 import { Storage } from "./storage.ts";
 
@@ -119,24 +120,19 @@ export class Graph {
       }
     });
     for (const value of keep) lastUse.set(value, this.dispatches.length);
-    const slots: number[] = [];
-    const slotOf = new Map<Value, number>();
-    const free: number[] = [];
-    // By the dispatch after which they are free: logits of many rows come in thousands of pieces.
-    const ending = new Map<number, number[]>();
-    this.dispatches.forEach((d, i) => {
+    const values: Value[] = [];
+    const lives: Lifetime[] = [];
+    const written = new Set<Value>();
+    this.dispatches.forEach((d, first) => {
       for (const r of Object.values(d.writes)) {
-        if (!isValue(r) || slotOf.has(r)) continue;
-        const slot = takeSlot(slots, free, bytesOf.get(r) ?? r.words * 4);
-        slotOf.set(r, slot);
-        const last = lastUse.get(r)!;
-        const others = ending.get(last);
-        if (others) others.push(slot);
-        else ending.set(last, [slot]);
+        if (!isValue(r) || written.has(r)) continue;
+        written.add(r);
+        values.push(r);
+        lives.push({ bytes: bytesOf.get(r) ?? r.words * 4, first, last: lastUse.get(r)! });
       }
-      free.push(...ending.get(i) ?? []);
     });
-    return { slots, slotOf };
+    const { slots, slotOf } = assignSlots(lives);
+    return { slots, slotOf: new Map(values.map((value, i) => [value, slotOf[i]])) };
   }
 
   /** The memory of the values: taken from a pool, or described but not yet allocated. */
@@ -174,21 +170,4 @@ export function isValue(resource: Resource): resource is Value {
 /** The intermediate result behind a binding, or undefined if it is not one. */
 export function valueOf(resource: Resource): Value | undefined {
   return isValue(resource) ? resource : "value" in resource ? resource.value : undefined;
-}
-
-function takeSlot(slots: number[], free: number[], bytes: number): number {
-  let best = -1;
-  for (let i = 0; i < free.length; i++) {
-    const size = slots[free[i]];
-    if (size < bytes) continue;
-    if (best < 0 || size < slots[free[best]]) best = i;
-  }
-  // No free buffer is large enough: let the largest free one grow, which costs less than a new one.
-  if (best < 0 && free.length > 0) {
-    best = free.reduce((b, slot, i) => slots[slot] > slots[free[b]] ? i : b, 0);
-    slots[free[best]] = bytes;
-  }
-  if (best >= 0) return free.splice(best, 1)[0];
-  slots.push(bytes);
-  return slots.length - 1;
 }
