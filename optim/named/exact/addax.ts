@@ -22,7 +22,8 @@ export const AddaxOptions = {
     default: 1e-3,
   },
   longerThan: {
-    doc: "examples with more tokens are used for the estimate along noise, all others for the exact gradient",
+    doc:
+      "examples with more tokens are used for the estimate along noise, all others for the exact gradient",
     whole: true,
     min: 1,
     max: 2147483648,

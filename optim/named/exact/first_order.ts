@@ -15,7 +15,7 @@ import { MomentumOptions, ZoAdamOptions } from "../moments.ts";
 /** Options of {@linkcode foSgd} besides {@linkcode NamedOptions}. */
 export const FirstOrderOptions = {
   clipNorm: {
-    doc: "norm that a gradient is scaled down to where it is longer",
+    doc: "greatest norm of a gradient; a longer gradient is scaled down to it",
     min: 1e-30,
     max: 1e30,
     shown: "gradients are not clipped",
