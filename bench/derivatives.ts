@@ -6,7 +6,6 @@
  */
 
 import { parseArgs } from "@std/cli";
-import process from "node:process";
 import {
   type Example,
   type Gpu,
@@ -22,13 +21,11 @@ import { submitPlan } from "../kernels/device/submit_plan.ts";
 import { GradientSet } from "../kernels/offsets/gradient_set.ts";
 import { type GradientOptions, recordGradient } from "../models/gradient.ts";
 import { packBatch } from "../models/mod.ts";
-import { ggufModelSource } from "../models/checkpoints/gguf/open_gguf.ts";
-import { bytesSource } from "../quant/mod.ts";
 import { Trainer } from "../train/steps/trainer.ts";
-import { ggufBytes, llamaF32Tensors, llamaMetadata } from "../tests/support/gguf_writer.ts";
-import { permuteHeads, randomLlama } from "../tests/support/random_llama.ts";
 import { runTorchScript } from "./reference/torch.ts";
 import { describeMachine } from "./support/machine.ts";
+import { RANDOM_SHAPE, randomModel, textOf } from "./support/random_model.ts";
+import { median, type Taken, timed } from "./support/timing.ts";
 
 const HELP = `Prints the cost of exact derivatives as a markdown table.
 
@@ -43,23 +40,8 @@ Usage: deno task bench derivatives [options]
   --small        use a model with 0.1 M weights instead of 20 M, to check that it runs
   --help         this text`;
 
-const common = { vocabulary: 1024, epsilon: 1e-5, ropeBase: 1e4, rope: "norm" } as const;
-const LARGE = { ...common, hidden: 512, layers: 6, feedForward: 1376, heads: 8, kvHeads: 8 };
-const SMALL = { ...common, hidden: 64, layers: 2, feedForward: 128, heads: 4, kvHeads: 4 };
-
-function randomModel(shape: typeof LARGE) {
-  const weights = permuteHeads(shape, randomLlama(shape, { seed: 1, tied: true }));
-  const bytes = ggufBytes(llamaMetadata(shape), llamaF32Tensors(shape, weights));
-  return ggufModelSource(bytesSource(bytes as Uint8Array<ArrayBuffer>, "random"));
-}
-
-function textOf(sequences: number, tokens: number): Example[] {
-  return Array.from({ length: sequences }, (_, i) => ({
-    prompt: [],
-    candidates: [Array.from({ length: tokens + 1 }, (_, j) => 3 + (i * 31 + j * 17) % 1000)],
-    label: 0,
-  }));
-}
+const LARGE = { ...RANDOM_SHAPE, hidden: 512, layers: 6, feedForward: 1376, heads: 8, kvHeads: 8 };
+const SMALL = { ...RANDOM_SHAPE, hidden: 64, layers: 2, feedForward: 128, heads: 4, kvHeads: 4 };
 
 /** An optimiser's steps; or gradients alone, with what they keep of the forward. */
 type Kind = Optimiser | { readonly checkpoints: GradientOptions["checkpoints"] };
@@ -117,21 +99,11 @@ function steps(
   };
 }
 
-/** What one run takes, in ms. */
-async function timed(
-  run: () => Promise<void>,
-): Promise<{ readonly processor: number; readonly clock: number }> {
-  const [begun, used] = [performance.now(), process.cpuUsage()];
-  await run();
-  const { user, system } = process.cpuUsage(used);
-  return { processor: (user + system) / 1000, clock: performance.now() - begun };
-}
-
 /** What PyTorch takes for a model of the same shape, whose weights are dense. */
 async function torchTimes(
   shape: typeof LARGE,
   { tokens, sequences, rounds }: Readonly<Record<"tokens" | "sequences" | "rounds", string>>,
-): Promise<{ readonly name: string; readonly processor: number; readonly clock: number }[]> {
+): Promise<(Taken & { readonly name: string })[]> {
   const config = {
     ...shape,
     keyValueHeads: shape.kvHeads,
@@ -153,11 +125,6 @@ async function torchTimes(
   ];
 }
 
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)];
-}
-
 /** Prints the table. */
 export async function main(argv: string[]): Promise<void> {
   const args = parseArgs(argv, {
@@ -177,7 +144,7 @@ export async function main(argv: string[]): Promise<void> {
     run: "checkpoints" in rule
       ? gradients(gpu, model, rule, examples, stack)
       : steps(gpu, model, rule, examples, stack),
-    times: [] as { readonly processor: number; readonly clock: number }[],
+    times: [] as Taken[],
   }));
   for (let round = -1; round < Number(args.rounds); round++) {
     for (const { run, times } of made) {

@@ -14,6 +14,8 @@ const BENCHES: Readonly<Record<string, string>> = {
     "the improvement of a fine-tune with its ledger and in the written file, in every format",
   memory:
     "planned memory for fine-tuning models of 7 to 8 B parameters, and planned against actual memory",
+  lengths:
+    "memory and time of steps along noise, tangents and gradients against the length of a sequence (resumable)",
   "optimisers-cost":
     "memory and time of each optimiser's update, compared with the forward passes of its step",
   derivatives: "the cost of steps along tangents and gradients, in forward passes",

@@ -15,7 +15,9 @@ import {
   quantizedSource,
   qzo,
 } from "../mod.ts";
+import type { BatchShape } from "../kernels/mod.ts";
 import { configFromHuggingFace, packBatch } from "../models/mod.ts";
+import { addax, foAdam, hybridZoFo, type Optimiser, qzoNormalised } from "../optim/mod.ts";
 import { modelOfShape } from "../train/steps/memory_plan.ts";
 import { Trainer } from "../train/steps/trainer.ts";
 
@@ -84,6 +86,30 @@ const SHAPES: readonly Shape[] = [
 /** SST-2, one example: a prompt of up to 64 tokens and two one-token labels. */
 const BATCH_OF_ONE = { rows: 64, lossRows: 8, candidates: 8, examples: 4 };
 
+const TINY_LLAMA = {
+  model_type: "llama",
+  num_hidden_layers: 22,
+  num_attention_heads: 32,
+  num_key_value_heads: 4,
+  hidden_size: 2048,
+  intermediate_size: 5632,
+  vocab_size: 32000,
+  max_position_embeddings: 2048,
+};
+
+/** Sixteen examples of 64 tokens with two one-token labels. */
+const BATCH_OF_SIXTEEN: BatchShape = { rows: 1024, lossRows: 32, candidates: 32, examples: 16 };
+const QUARTER: BatchShape = { rows: 256, lossRows: 8, candidates: 8, examples: 4 };
+
+/** Exact gradients in all or in part, and none. */
+const EXACT: readonly (readonly [string, Optimiser])[] = [
+  ["foAdam", foAdam()],
+  ["hybridZoFo, 2/3 of the blocks exact", hybridZoFo()],
+  ["hybridZoFo, 1/3 exact", hybridZoFo({ exactShare: 1 / 3 })],
+  ["addax, exact on 256 of its tokens", addax()],
+  ["qzoNormalised", qzoNormalised()],
+];
+
 const gigabytes = (bytes: number) => (bytes / 1e9).toFixed(2);
 
 /** Prints both tables. */
@@ -111,7 +137,26 @@ export async function main(argv: string[]): Promise<void> {
       } | ${paper} | ${target} |`,
     );
   }
+  exactInPart();
   await plannedAgainstAccounted();
+}
+
+/** What hybrids keep of the forward pass. */
+function exactInPart(): void {
+  const source = modelOfShape(configFromHuggingFace(TINY_LLAMA), "Q4_0");
+  console.log(
+    "\nPlanned activations of TinyLlama's shape in Q4_0, 16 examples of 64 tokens, GB:\n",
+  );
+  console.log("| optimiser | everything kept | each block recomputed |\n|---|---|---|");
+  for (const [name, optimiser] of EXACT) {
+    const shape = optimiser.estimator.batches
+      ? { ...BATCH_OF_SIXTEEN, second: QUARTER }
+      : BATCH_OF_SIXTEEN;
+    const [all, block] = (["all", "block"] as const).map((checkpoints) =>
+      gigabytes(planMemory(source, { optimiser, shape, checkpoints }).activations)
+    );
+    console.log(`| ${name} | ${all} | ${block} |`);
+  }
 }
 
 async function plannedAgainstAccounted(): Promise<void> {

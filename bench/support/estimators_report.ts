@@ -311,7 +311,7 @@ export function estimatorsReport(
     "All estimators look along the same 16 directions (Rademacher and rows: others), and one such set is off the theory by about a fifth. Within that, every estimate along directions that know nothing of the",
     "gradient has the cosine of theory, whatever is done to its derivatives: `forwardGradient`, which has no bias, is within 0.0001 of `spsa`; Rademacher directions, a normalised derivative or one around a mean",
     "are no better, and signs are worse. What can be gained at equal forwards is what `qzoPlus` has already: one-sided branches, as good as two-sided ones for half the forwards, and fewer offsets (one a row),",
-    "about three times the cosine, in their own space. A control variate does not help: around the gradient of another batch, 16 directions are 7 to 9 % better, while two batches' gradients have a cosine of 0.6",
+    "about three times the cosine, in their own space. A control variate does not help: around the gradient of another batch, 16 directions are 6 to 9 % better, while two batches' gradients have a cosine of 0.6",
     "on the Llama and OPT models: whoever has one had better follow it. So no change of estimate alone makes a better `qzoPlus` on these models; a successor would have to look along fewer offsets, such as those of the kind",
     "with the steepest slopes (at most 1.7 to 4 times the cosine), or take its directions from exact gradients.",
     "",

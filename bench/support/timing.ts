@@ -3,6 +3,22 @@
  *
  * @module
  */
+import process from "node:process";
+
+/** What a run takes, in ms. */
+export interface Taken {
+  /** Processor time of this process, which hardly depends on what else the machine does. */
+  readonly processor: number;
+  readonly clock: number;
+}
+
+/** Times one run. */
+export async function timed(run: () => Promise<void>): Promise<Taken> {
+  const [begun, used] = [performance.now(), process.cpuUsage()];
+  await run();
+  const { user, system } = process.cpuUsage(used);
+  return { processor: (user + system) / 1000, clock: performance.now() - begun };
+}
 
 /** Something to time. */
 export interface TimedEntry {
@@ -44,6 +60,11 @@ export function spread(values: readonly number[]): Spread {
   const middle = (sorted.length - 1) / 2;
   const median = (sorted[Math.floor(middle)] + sorted[Math.ceil(middle)]) / 2;
   return { median, min: sorted[0], max: sorted[sorted.length - 1] };
+}
+
+/** The median: of an even number, the mean of the middle two. */
+export function median(values: readonly number[]): number {
+  return spread(values).median;
 }
 
 /**

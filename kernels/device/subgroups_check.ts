@@ -6,7 +6,8 @@
  */
 
 import type { Gpu } from "./gpu.ts";
-import { compileGraph, Graph } from "./graph.ts";
+import { Graph } from "./graph.ts";
+import { compileGraph } from "./plan.ts";
 
 // Browsers want the directive, Deno's compiler refuses it (gfx-rs/wgpu#5555).
 const ENABLE = typeof Deno === "undefined" ? "enable subgroups;\n" : "";
@@ -17,7 +18,19 @@ fn main(@builtin(local_invocation_index) i: u32) {
   sums[i] = subgroupAdd(one);
 }`;
 
-/** The numbers of lanes that were added up together, without duplicates. Empty if the device was granted no subgroups. */
+/**
+ * The numbers of lanes that were added up together, without duplicates. Empty if the device was granted no subgroups.
+ *
+ * @example How many lanes this device adds up together
+ * ```ts
+ * import { openGpu, subgroupSizes } from "@qzo/qzo/kernels";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using gpu = await openGpu();
+ * const sizes = await subgroupSizes(gpu);
+ * assertEquals(sizes.length > 0, gpu.subgroups !== undefined);
+ * ```
+ */
 export async function subgroupSizes(gpu: Gpu): Promise<number[]> {
   if (gpu.subgroups === undefined) return [];
   const graph = new Graph();

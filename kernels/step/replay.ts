@@ -6,7 +6,8 @@
  */
 
 import type { Gpu } from "../device/gpu.ts";
-import { compileGraph, Graph, type Plan } from "../device/graph.ts";
+import { Graph } from "../device/graph.ts";
+import { compileGraph, type Plan } from "../device/plan.ts";
 import { SHADER_LIBRARY } from "../shader_library.ts";
 import { hasSign, type OffsetSet } from "../offsets/offset_set.ts";
 import { rests, type StepRecord } from "../../optim/steps/apply_record.ts";
@@ -35,6 +36,21 @@ const MOST_WAITING = 64;
  *
  * @param rule The distribution of z, the update rule and the projection.
  * @param tensors The base model's tensors. Their scales limit absolute offsets whose sign is kept.
+ *
+ * @example One step of one norm
+ * ```ts
+ * import { DeviceTensor, OffsetSet, openGpu, replayMoves, trainableOf } from "@qzo/qzo/kernels";
+ * import { mezo, stepSeed, masterSeed, tensorId } from "@qzo/qzo/optim";
+ * import { assert } from "@std/assert";
+ *
+ * using gpu = await openGpu();
+ * const norm = new DeviceTensor("output_norm.weight", { kind: "dense", type: "f32" }, 1, 64, gpu.maxBinding);
+ * const trainables = [trainableOf(norm, tensorId(norm.name), "absolute", 1)];
+ * using offsets = new OffsetSet(trainables, gpu.maxBinding).allocate(gpu);
+ * const steps = [{ seeds: [stepSeed(masterSeed(1), 0, 0)], coefficients: [2 ** -10] }];
+ * await replayMoves(gpu, mezo(), offsets, new Map([[norm.name, norm]]), steps);
+ * assert((await offsets.read()).get(norm.name)!.some((offset) => offset !== 0));
+ * ```
  */
 export async function replayMoves(
   gpu: Gpu,

@@ -5,12 +5,16 @@ import { planOffsets } from "../../../train/selection.ts";
 import { type MemoryPlan, modelOfShape, planMemory } from "../../../train/steps/memory_plan.ts";
 import { Trainer } from "../../../train/steps/trainer.ts";
 import {
+  foAdam,
+  forwardGrad,
+  foSgd,
   namedOptimisers,
   optimiserNames,
   qzo,
   qzoNormalised,
   sparseZo,
   zoAdam,
+  zoSgd,
   zoSgdConservative,
 } from "../../../optim/mod.ts";
 import { openSharedGpu } from "../../kernels/one_device.ts";
@@ -71,6 +75,50 @@ for (const format of ["Q4_0", "int3z_g64", "codebook1x8"]) {
       assertTaken(plan, before);
     }
     assertEquals(gpu.memory.current, before, "not all was freed");
+  });
+}
+
+/** Exact derivatives and what they are compared with, by what is kept of the forward pass. */
+const derivatives = [
+  ["zoSgd", zoSgd(), undefined],
+  ["forwardGrad", forwardGrad(), undefined],
+  ["foSgd", foSgd(), "block"],
+  ["foSgd", foSgd(), 2],
+  ["foSgd", foSgd(), "all"],
+  ["foAdam", foAdam(), "block"],
+] as const;
+
+for (const tokens of [12, 100]) {
+  Deno.test(`the planned memory of steps along tangents and gradients over ${tokens} tokens is what they take, to the byte`, async () => {
+    const deep = { ...smallShape, layers: 3 };
+    using dense = await ggufInMemory(deep, randomLlama(deep));
+    const source = quantizedSource(dense, { format: "Q4_0" });
+    const batch = packBatch(textExamples(290, [tokens + 1]), "language-modelling", 128);
+    assertEquals(batch.rows, tokens);
+    const { adapterClass, maxBinding } = gpu;
+    const activations = new Map<string, number>();
+    for (const [name, optimiser, checkpoints] of derivatives) {
+      const plan = planMemory(source, {
+        ...{ optimiser, checkpoints, shape: batch.shape, adapterClass, maxBinding, capacity: 8 },
+      });
+      assertEquals(plan.checkpoints, checkpoints, name);
+      activations.set(`${name} ${checkpoints}`, plan.activations);
+      const before = gpu.memory.current;
+      {
+        using model = await loadModel(gpu, source);
+        using offsets = planOffsets(model, optimiser, maxBinding).allocate(gpu);
+        using trainer = new Trainer(model, optimiser, offsets, {
+          ...{ seed: 1, capacity: 8, checkpoints },
+        });
+        trainer.enqueue(0, batch);
+        assertTaken(plan, before);
+        await trainer.drain();
+        assertTaken(plan, before);
+      }
+      assertEquals(gpu.memory.current, before, `${name} did not free all`);
+    }
+    const [zeroth, tangent, block, two, all] = activations.values();
+    assert(zeroth <= tangent && tangent < block && block < two && two < all, `${[...activations]}`);
   });
 }
 
