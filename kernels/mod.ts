@@ -37,26 +37,23 @@ export { assertTrainables, basesOf, prepareOffsets } from "./offsets/read_bases.
 export { gatherColumns } from "./operations/gather_columns.ts";
 export {
   type AdapterClass,
-  DeviceLostError,
   Gpu,
   GpuBuffer,
   type GpuOptions,
   type MemoryByPart,
-  NoAdapterError,
   openGpu,
-  OutOfMemoryError,
   type Part,
 } from "./device/gpu.ts";
+export { DeviceLostError, NoAdapterError, OutOfMemoryError } from "./device/gpu_errors.ts";
 export {
-  compileGraph,
   type Dispatch,
   Graph,
-  Plan,
   type Range,
   type Resource,
   type Value,
   type ValueRange,
 } from "./device/graph.ts";
+export { compileGraph, Plan } from "./device/plan.ts";
 export { InputSums } from "./statistics/input_sums.ts";
 export { SHADER_LIBRARY } from "./shader_library.ts";
 export { matmul } from "./matmul/matmul.ts";

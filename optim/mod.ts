@@ -78,12 +78,8 @@ export {
   readLedger,
   stepsToReplay,
 } from "./ledger/ledger.ts";
-export {
-  assertLedgerFits,
-  encodeHeader,
-  type LedgerHead,
-  type LedgerHeader,
-} from "./ledger/ledger_header.ts";
+export { assertLedgerFits } from "./ledger/ledger_fits.ts";
+export { encodeHeader, type LedgerHead, type LedgerHeader } from "./ledger/ledger_header.ts";
 export { limitToRms, type LimitToRmsOptions } from "./transformations/limit_to_rms.ts";
 export { type LowRank } from "./directions/low_rank.ts";
 export {

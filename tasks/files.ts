@@ -124,6 +124,22 @@ async function isUnicode(path: string, { hint, signal }: DataFileOptions): Promi
  * @param folder Folder of the task's files. Files with absolute paths do not depend on it.
  * @throws {RangeError} when the task has no such split.
  * @throws Any error of reading, and those of {@linkcode readTask}.
+ *
+ * @example The bundled reviews
+ * ```ts
+ * import { loadTask } from "@qzo/qzo";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const labels = { "0": " terrible", "1": " great" };
+ * const task = {
+ *   name: "reviews",
+ *   template: { name: "reviews", prompt: "{sentence} It was", labels },
+ *   format: "jsonl",
+ *   files: { train: "reviews_train.jsonl" },
+ * } as const;
+ * const [first] = await loadTask(task, "train", "demo");
+ * assertEquals(first.prompt, "The cast was original and the script was wonderful. It was");
+ * ```
  */
 export async function loadTask(
   task: Task,

@@ -50,6 +50,19 @@ export interface CalibrationText {
  *
  * @throws {RangeError} when the text is too short to hold out a window, or a number is below 1.
  * @throws Any error of reading files and making windows.
+ *
+ * @example Windows of 16 tokens
+ * ```ts
+ * import { calibrationText, openModelSource } from "@qzo/qzo";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using source = await openModelSource("demo/model.gguf");
+ * const path = await Deno.makeTempFile({ suffix: ".txt" });
+ * await Deno.writeTextFile(path, "The soup was warm, and the staff were kind. ".repeat(20));
+ * const { calibration, heldOut } = await calibrationText(path, source.tokenizer!, { length: 16, windows: 4 });
+ * assertEquals([calibration.length, heldOut[0].candidates[0].length], [4, 16]);
+ * await Deno.remove(path);
+ * ```
  */
 export async function calibrationText(
   path: string,

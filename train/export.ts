@@ -30,7 +30,22 @@ import { patchGguf, type RowPatch } from "../quant/files/gguf_write.ts";
 import { partOf } from "../quant/layouts/trained_part.ts";
 import { trainedOffset } from "../optim/preparations/frozen.ts";
 
-/** Pairs the trainables of a manifest with their offsets. */
+/**
+ * Pairs the trainables of a manifest with their offsets.
+ *
+ * @example Offsets as they were read from the device
+ * ```ts
+ * import { loadModel, openGpu, openModelSource, planOffsets, quantizedSource, trainedTensors } from "@qzo/qzo";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using gpu = await openGpu();
+ * using source = quantizedSource(await openModelSource("demo/model.gguf"), { format: "Q4_0" });
+ * using model = await loadModel(gpu, source);
+ * using offsets = planOffsets(model, "relative", gpu.maxBinding).allocate(gpu);
+ * const trained = trainedTensors(offsets.trainables, await offsets.read());
+ * assertEquals(trained.get("blk.0.attn_q.weight")?.span, 32);
+ * ```
+ */
 export function trainedTensors(
   trainables: readonly Trainable[],
   offsets: ReadonlyMap<string, Float32Array>,
@@ -89,6 +104,23 @@ export interface ExportReport extends FoldCounts {
  * @returns The number of stored values that changed and of offsets lost to rounding, and notes.
  * @throws {RangeError} when offsets do not fit the model, `path` cannot hold the model's formats, or tuned numbers are outside the range of
  * their stored type (see `beyond`).
+ *
+ * @example The scales of one layer, moved by hand
+ * ```ts
+ * import { exportTuned, loadModel, openGpu, openModelSource, planOffsets, quantizedSource } from "@qzo/qzo";
+ * import { assert } from "@std/assert";
+ *
+ * using gpu = await openGpu();
+ * using source = quantizedSource(await openModelSource("demo/model.gguf"), { format: "Q4_0" });
+ * using model = await loadModel(gpu, source);
+ * using offsets = planOffsets(model, "relative", gpu.maxBinding, { layers: [2, 2] }).allocate(gpu);
+ * const values = await offsets.read();
+ * offsets.write(gpu, new Map([...values].map(([name, zeros]) => [name, zeros.fill(0.1)])));
+ * const path = await Deno.makeTempFile({ suffix: ".gguf" });
+ * const { changed, kept } = await exportTuned(source, offsets, path);
+ * assert(changed > 0 && kept > 0.9);
+ * await Deno.remove(path);
+ * ```
  */
 export async function exportTuned(
   source: ModelSource,

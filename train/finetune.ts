@@ -130,6 +130,26 @@ const finetuneRules: OptionRules<FinetuneOptions> = {
  * @throws {NonFiniteLossError} when a loss is not finite. The ledger contains the steps before it.
  * @throws {RangeError} when there is nothing to train on, or the ledger belongs to another model, seed or optimiser.
  * @throws {TypeError} when the state is missing or belongs to another optimiser, or a ledger is given for exact gradients.
+ *
+ * @example Two steps on two reviews
+ * ```ts
+ * import { finetune, loadModel, offsetsFor, openGpu, openModelSource, quantizedSource, qzoNormalised } from "@qzo/qzo";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using gpu = await openGpu();
+ * using source = quantizedSource(await openModelSource("demo/model.gguf"), { format: "Q4_0" });
+ * using model = await loadModel(gpu, source);
+ * const [fine, dull, terrible, great] = ["A fine film. It was", "A dull film. It was", " terrible", " great"]
+ *   .map((text) => model.tokenizer!.encode(text, { addSpecial: false }));
+ * const candidates = [terrible, great];
+ * const train = [{ prompt: fine, candidates, label: 1 }, { prompt: dull, candidates, label: 0 }];
+ * const optimiser = qzoNormalised({ learningRate: 0.02 });
+ * using offsets = await offsetsFor(model, optimiser);
+ * const run = { model, optimiser, offsets, train, objective: "classification", steps: 2 } as const;
+ * const losses: number[] = [];
+ * for await (const event of finetune(run)) if (event.type === "step") losses.push(event.loss);
+ * assertEquals(losses.length, 2);
+ * ```
  */
 export async function* finetune(options: FinetuneOptions): AsyncGenerator<TrainingEvent> {
   assertOptions("fine-tune", options, finetuneRules);

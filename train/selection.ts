@@ -104,6 +104,22 @@ export type SelectableModel = Pick<ModelPlan, "config" | "tensors" | "integerMin
  *
  * @throws {RangeError} when nothing is selected, a pattern matches no name, a tensor cannot be trained with that span, or its minima cannot be
  * trained.
+ *
+ * @example The scales of all query matrices
+ * ```ts
+ * import { loadModel, openGpu, openModelSource, quantizedSource, selectTrainables } from "@qzo/qzo";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using gpu = await openGpu();
+ * using source = quantizedSource(await openModelSource("demo/model.gguf"), { format: "Q4_0" });
+ * using model = await loadModel(gpu, source);
+ * const found = selectTrainables(model, "relative", { include: ["*.attn_q.weight"] });
+ * assertEquals(found.map(({ name, count }) => `${name} ${count}`), [
+ *   "blk.0.attn_q.weight 512",
+ *   "blk.1.attn_q.weight 512",
+ *   "blk.2.attn_q.weight 512",
+ * ]);
+ * ```
  */
 export function selectTrainables(
   model: SelectableModel,
@@ -271,7 +287,22 @@ function assertMinima(
   if (why !== undefined) throw refuse(why);
 }
 
-/** Creates zero offsets for a selection, not yet allocated. */
+/**
+ * Creates zero offsets for a selection, not yet allocated.
+ *
+ * @example Scales and norms of the last layer
+ * ```ts
+ * import { loadModel, openGpu, openModelSource, planOffsets, quantizedSource } from "@qzo/qzo";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using gpu = await openGpu();
+ * using source = quantizedSource(await openModelSource("demo/model.gguf"), { format: "Q4_0" });
+ * using model = await loadModel(gpu, source);
+ * const selection = { kinds: ["scales", "norms"], layers: [2, 2] } as const;
+ * using offsets = planOffsets(model, "relative", gpu.maxBinding, selection).allocate(gpu);
+ * assertEquals([offsets.trainables.length, offsets.scalars], [9, 4864]);
+ * ```
+ */
 export function planOffsets(
   model: SelectableModel,
   wanted: OffsetForm | WantedOffsets,

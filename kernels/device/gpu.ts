@@ -14,6 +14,7 @@ import {
   type SubgroupSizes,
   vendorOf,
 } from "./adapter.ts";
+import { DeviceLostError, NoAdapterError, OutOfMemoryError } from "./gpu_errors.ts";
 import { Pacing, type PacingLimits, pacingLimits } from "./pacing.ts";
 import { PipelineCache } from "./pipeline.ts";
 import { withRuntimeFolder } from "./runtime_folder.ts";
@@ -49,28 +50,23 @@ export interface GpuOptions {
   readonly wideVectors?: boolean;
 }
 
-/** Thrown when there is no adapter, or none that matches the options. */
-export class NoAdapterError extends Error {
-  /** The name of the class. */
-  override name = "NoAdapterError";
-}
-
-/** Thrown when the device is lost: its driver was reset, or it was unplugged or destroyed. */
-export class DeviceLostError extends Error {
-  /** The name of the class. */
-  override name = "DeviceLostError";
-}
-
-/** Thrown when a buffer does not fit in memory. */
-export class OutOfMemoryError extends Error {
-  /** The name of the class. */
-  override name = "OutOfMemoryError";
-}
-
 /** The class of an adapter, by which kernels choose tiles. */
 export type AdapterClass = "software" | "hardware";
 
-/** A buffer with its label, size and purpose. `dispose` frees it. */
+/**
+ * A buffer with its label, size and purpose. `dispose` frees it.
+ *
+ * @example Write and read back
+ * ```ts
+ * import { openGpu } from "@qzo/qzo/kernels";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using gpu = await openGpu();
+ * using losses = gpu.buffer("losses", 16, "scratch");
+ * gpu.write(losses, Float32Array.of(0.7, 0.6, 0.5, 0.4));
+ * assertEquals(await gpu.readFloats(losses, 2), Float32Array.of(0.7, 0.6));
+ * ```
+ */
 export class GpuBuffer implements Disposable {
   /** The WebGPU buffer. */
   readonly buffer: GPUBuffer;
@@ -347,6 +343,15 @@ export class Gpu implements Disposable {
  * Opens a device with the limits and features of its adapter.
  *
  * @throws {NoAdapterError} when the machine has no adapter, or none that matches the options.
+ *
+ * @example The adapter that saves energy
+ * ```ts
+ * import { openGpu } from "@qzo/qzo";
+ * import { assert } from "@std/assert";
+ *
+ * using gpu = await openGpu({ powerPreference: "low-power" });
+ * assert(["hardware", "software"].includes(gpu.adapterClass));
+ * ```
  */
 export async function openGpu(options: GpuOptions = {}): Promise<Gpu> {
   assertOptions("open a GPU", options, {

@@ -6,7 +6,8 @@
  */
 
 import type { Gpu } from "./gpu.ts";
-import { compileGraph, Graph } from "./graph.ts";
+import { Graph } from "./graph.ts";
+import { compileGraph } from "./plan.ts";
 
 // Browsers want the directive, Deno's compiler refuses it (gfx-rs/wgpu#5555).
 const ENABLE = typeof Deno === "undefined" ? "enable subgroups;\n" : "";

@@ -5,7 +5,7 @@
  */
 
 import type { Gpu } from "./gpu.ts";
-import type { Plan } from "./graph.ts";
+import type { Plan } from "./plan.ts";
 import { Turns } from "./turns.ts";
 
 /** Commands to encode before and after a plan. */

@@ -7,7 +7,8 @@
 import type { ProductRequest, Products } from "../../quant/quantisers/computation.ts";
 import type { RowsOf } from "../../quant/quantisers/row_products.ts";
 import type { Gpu } from "../device/gpu.ts";
-import { compileGraph, Graph } from "../device/graph.ts";
+import { Graph } from "../device/graph.ts";
+import { compileGraph } from "../device/plan.ts";
 import { submitPlan } from "../device/submit_plan.ts";
 import { SHADER_LIBRARY } from "../shader_library.ts";
 import { Storage } from "../device/storage.ts";

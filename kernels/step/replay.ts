@@ -6,7 +6,8 @@
  */
 
 import type { Gpu } from "../device/gpu.ts";
-import { compileGraph, Graph, type Plan } from "../device/graph.ts";
+import { Graph } from "../device/graph.ts";
+import { compileGraph, type Plan } from "../device/plan.ts";
 import { SHADER_LIBRARY } from "../shader_library.ts";
 import { hasSign, type OffsetSet } from "../offsets/offset_set.ts";
 import { rests, type StepRecord } from "../../optim/steps/apply_record.ts";

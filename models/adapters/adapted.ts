@@ -146,7 +146,19 @@ function digestOf(values: ReadonlyMap<string, Float32Array<ArrayBuffer>>): strin
   return digest;
 }
 
-/** The description of an adapter in ledgers: everything, except that values from a file are replaced by their SHA-256. */
+/**
+ * The description of an adapter in ledgers: everything, except that values from a file are replaced by their SHA-256.
+ *
+ * @example A new LoRA adapter
+ * ```ts
+ * import { describeAdapter, loraAdapter, openModelSource } from "@qzo/qzo/models";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using source = await openModelSource("demo/model.gguf");
+ * const { scheme, seed } = Object(describeAdapter(loraAdapter(source, { rank: 4, seed: 7 })));
+ * assertEquals([scheme, seed], ["lora", 7]);
+ * ```
+ */
 export function describeAdapter({ scheme, plan, seed, values, replaced }: Adapter): JsonValue {
   return {
     ...{ scheme, seed, plan },
@@ -180,6 +192,16 @@ function canonical(value: JsonValue): string {
  *
  * @param given An adapter with the values of its file, if the ledger started from a file.
  * @throws {RangeError} when its scheme is unknown, or it started from a file that is not given or is a different one.
+ *
+ * @example There and back
+ * ```ts
+ * import { describeAdapter, describedAdapter, loraAdapter, openModelSource } from "@qzo/qzo/models";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using source = await openModelSource("demo/model.gguf");
+ * const adapter = loraAdapter(source, { rank: 4 });
+ * assertEquals(describedAdapter(describeAdapter(adapter)), adapter);
+ * ```
  */
 export function describedAdapter(described: JsonValue, given?: Adapter): Adapter {
   const refuse = (why: string) => new RangeError(`Cannot use the ledger's adapter: ${why}`);

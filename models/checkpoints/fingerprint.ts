@@ -17,7 +17,7 @@ import type { ModelConfig, RopeScaling } from "../model_config.ts";
 import { isForCaller, type ModelSource, piecesOf, type TensorSource } from "./checkpoint.ts";
 import { assertFinite } from "./non_finite_weight.ts";
 import { type StreamDigest, type StreamHash, StreamHashes } from "./stream_hashes.ts";
-import { isOlderFingerprint } from "../../optim/ledger/ledger_header.ts";
+import { isOlderFingerprint } from "../../optim/ledger/older_fingerprint.ts";
 
 /** The fingerprints of a base model. */
 export interface BaseIdentity {

@@ -9,7 +9,23 @@ import { gatherColumns, type Gpu, type Graph, Storage, type Value } from "../../
 import type { Hidden } from "../recorder.ts";
 import type { TensorSource } from "../checkpoints/checkpoint.ts";
 
-/** Column orders on the device, by the matrices that need them. */
+/**
+ * Column orders on the device, by the matrices that need them.
+ *
+ * @example Two matrices in the same order
+ * ```ts
+ * import { ColumnOrders, openModelSource } from "@qzo/qzo/models";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using source = await openModelSource("demo/model.gguf");
+ * const columnOrder = Uint32Array.from({ length: 128 }, (_, i) => 127 - i);
+ * const [one, other] = ["blk.0.attn_q.weight", "blk.0.attn_k.weight"].map((name) => ({
+ *   ...source.tensors.get(name)!,
+ *   columnOrder,
+ * }));
+ * assertEquals(new ColumnOrders([one, other]).storages.length, 1);
+ * ```
+ */
 export class ColumnOrders implements Disposable {
   readonly #orders: { readonly order: Uint32Array<ArrayBuffer>; readonly storage: Storage }[] = [];
   readonly #byTensor = new Map<string, Storage>();

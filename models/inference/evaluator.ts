@@ -56,7 +56,24 @@ export function recordEvaluation(
   return { graph, input, losses, scores };
 }
 
-/** Evaluates batches on a model, with or without the offsets of a fine-tune. */
+/**
+ * Evaluates batches on a model, with or without the offsets of a fine-tune.
+ *
+ * @example The loss of one text
+ * ```ts
+ * import { Evaluator, loadModel, openModelSource, packBatch } from "@qzo/qzo/models";
+ * import { openGpu } from "@qzo/qzo/kernels";
+ * import { assert } from "@std/assert";
+ *
+ * using gpu = await openGpu();
+ * using source = await openModelSource("demo/model.gguf");
+ * using model = await loadModel(gpu, source);
+ * using evaluator = new Evaluator(model);
+ * const text = { prompt: [], candidates: [model.tokenizer!.encode("The soup was warm.")], label: 0 };
+ * const [{ loss }] = await evaluator.run([packBatch([text], "language-modelling", model)]);
+ * assert(loss > 0 && loss < Math.log(model.config.vocabulary));
+ * ```
+ */
 export class Evaluator implements Disposable {
   readonly #model: Model;
   readonly #offsets: OffsetSet | undefined;

@@ -8,7 +8,6 @@ import { assertOptions } from "../../optim/options.ts";
 import { type AdapterClass, DeviceTensor, type Gpu, Storage } from "../../kernels/mod.ts";
 import { integerWithin } from "../../optim/check.ts";
 import type { Layout, PackedTensor } from "../../quant/layouts/layout.ts";
-import { PieceMemory } from "../../quant/piece_memory.ts";
 import { secondPart } from "../../quant/layouts/trained_part.ts";
 import {
   adapterDeviceTensor,
@@ -24,7 +23,6 @@ import { architectureOf } from "../architectures.ts";
 import { ColumnOrders } from "./column_orders.ts";
 import type { ModelConfig } from "../model_config.ts";
 import {
-  asLoaded,
   BaseHash,
   type BaseIdentity,
   loadedFormat,
@@ -33,15 +31,10 @@ import {
 } from "../checkpoints/fingerprint.ts";
 import type { ForwardModel } from "../forward.ts";
 import { closedFile } from "../checkpoints/disk/places.ts";
-import { assertFinite, whyNotFinite } from "../checkpoints/non_finite_weight.ts";
-import {
-  isForCaller,
-  type ModelSource,
-  piecesOf,
-  type TensorSource,
-} from "../checkpoints/checkpoint.ts";
+import { whyNotFinite } from "../checkpoints/non_finite_weight.ts";
+import type { ModelSource } from "../checkpoints/checkpoint.ts";
 import type { Tokenizer } from "../tokenizers/tokenizer.ts";
-import { Uploads } from "./uploads.ts";
+import { loadTensors } from "./load_tensors.ts";
 
 /** Progress of loading. */
 export interface LoadProgress {
@@ -73,7 +66,22 @@ export interface ModelPlan extends ForwardModel {
   readonly integerMinima: ReadonlySet<string>;
 }
 
-/** A loaded model. Dispose it to free its memory. */
+/**
+ * A loaded model. Dispose it to free its memory.
+ *
+ * @example Its tokenizer and its shape
+ * ```ts
+ * import { loadModel, openGpu, openModelSource } from "@qzo/qzo";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using gpu = await openGpu();
+ * using source = await openModelSource("demo/model.gguf");
+ * using model = await loadModel(gpu, source);
+ * const { architecture, layers } = model.config;
+ * assertEquals([architecture, layers, model.maxPositions], ["llama", 3, 128]);
+ * assertEquals(model.tokenizer?.decode(model.tokenizer.encode("A fine film")), "A fine film");
+ * ```
+ */
 export class Model implements ModelPlan, BaseIdentity, Disposable {
   /** The device. */
   readonly gpu: Gpu;
@@ -305,6 +313,18 @@ export function planModel(
  * Streams a model to the device in pieces, so host memory use does not grow with the size of the file. Its fingerprint is computed at the same time.
  *
  * @throws {RangeError} when a tensor does not fit the device, or contains a weight that is not finite.
+ *
+ * @example Quantise the bundled model as it is loaded
+ * ```ts
+ * import { loadModel, openGpu, openModelSource, quantizedSource } from "@qzo/qzo";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using gpu = await openGpu();
+ * using source = await openModelSource("demo/model.gguf");
+ * const quantised = quantizedSource(source, { format: "Q4_0" });
+ * using model = await loadModel(gpu, quantised, { maxPositions: 64 });
+ * assertEquals(model.formats.get("blk.0.attn_q.weight"), "Q4_0");
+ * ```
  */
 export async function loadModel(
   gpu: Gpu,
@@ -355,43 +375,4 @@ export function loadConstants(
   for (const [name, storage] of constants) {
     gpu.write(storage.allocate(gpu).buffer, made[name].values());
   }
-}
-
-/**
- * Streams tensors to the device in pieces. Yields the name of each one when it is complete.
- *
- * @param sources Sources of the tensors, by name.
- */
-export async function* loadTensors(
-  gpu: Gpu,
-  sources: ReadonlyMap<string, TensorSource>,
-  tensors: Iterable<DeviceTensor>,
-  { signal, hash }: {
-    /** Aborts between two pieces. */
-    readonly signal?: AbortSignal | undefined;
-    /** Receives all loaded rows. */
-    readonly hash?: Pick<BaseHash, "add" | "end"> | undefined;
-  } = {},
-): AsyncGenerator<string> {
-  const uploads = new Uploads(gpu);
-  const memory = new PieceMemory();
-  const places = new Map([...tensors].map((tensor) => [sources.get(tensor.name)!, tensor]));
-  const pieces = piecesOf(places.keys(), { signal, memory });
-  for await (const { tensor: source, firstRow, packed: read, last } of pieces) {
-    const tensor = places.get(source)!;
-    const look = () => assertFinite(source, read, firstRow);
-    const packed = asLoaded(read, tensor.layout);
-    tensor.write(gpu, packed, firstRow);
-    const bytes = packed.codes.byteLength + packed.scales.byteLength;
-    if (hash) await hash.add(tensor.name, packed, { look, memory });
-    else {
-      look();
-      if (packed === read && isForCaller(source)) memory.give(packed.codes);
-    }
-    await uploads.add(bytes);
-    if (!last) continue;
-    hash?.end(tensor.name);
-    yield tensor.name;
-  }
-  uploads.submit();
 }

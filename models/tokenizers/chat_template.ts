@@ -135,6 +135,17 @@ export function renderChat(
  * they are not repeated, as in llama.cpp. Nothing is added at the end.
  *
  * @throws As {@linkcode chatText} does.
+ *
+ * @example A prompt for the bundled model, which has no template
+ * ```ts
+ * import { chatTokens, openModelSource } from "@qzo/qzo";
+ * import { assert } from "@std/assert";
+ *
+ * using source = await openModelSource("demo/model.gguf");
+ * const messages = [{ role: "user", content: "How was the soup?" }];
+ * const tokens = chatTokens(source.tokenizer!, messages, { template: "vicuna" });
+ * assert(source.tokenizer!.decode(tokens).endsWith("USER: How was the soup? ASSISTANT:"));
+ * ```
  */
 export function chatTokens(
   tokenizer: Tokenizer,

@@ -10,13 +10,8 @@
 import type { StepRecord } from "../steps/apply_record.ts";
 import { crc16 } from "./crc16.ts";
 import { moveSeeds } from "../directions/direction_plan.ts";
-import {
-  decodeHeader,
-  isOlderFingerprint,
-  type LedgerHead,
-  type LedgerHeader,
-  OLDER_FINGERPRINT,
-} from "./ledger_header.ts";
+import { decodeHeader, type LedgerHead, type LedgerHeader } from "./ledger_header.ts";
+import { isOlderFingerprint, OLDER_FINGERPRINT } from "./older_fingerprint.ts";
 import { roundCoefficient } from "../offset.ts";
 import { masterSeed, type Seed } from "../directions/seed.ts";
 import { isHeld, updateInputs } from "../updates/update_rule.ts";

@@ -23,7 +23,6 @@ import {
   largestGain,
   type Law,
   lawOf,
-  NOISE_VERSION,
 } from "../directions/noise.ts";
 import { parseGroups, parseTrainedGroup, trainedGroup } from "../group.ts";
 import type { JsonValue } from "../json.ts";
@@ -41,7 +40,7 @@ import { assertVersion, oldVersions, renewed } from "./old_versions.ts";
 export interface LedgerHeader {
   /** The features that a reader must support. Determined when the header is encoded; always present in headers that were read, of any version. */
   readonly features?: readonly LedgerFeature[];
-  /** Fingerprint of the base model: `2:` and a SHA-256, or an older one without `2:`, see {@linkcode isOlderFingerprint}. */
+  /** Fingerprint of the base model: `2:` and a SHA-256, or an older one without `2:`. */
   readonly model: string;
   /** What is trained, in order, with unique ids. */
   readonly trainables: readonly Trainable[];
@@ -53,7 +52,7 @@ export interface LedgerHeader {
   readonly distribution: Distribution;
   /** Restriction on offsets. */
   readonly projection: Projection;
-  /** {@linkcode NOISE_VERSION} of the library that wrote it. */
+  /** `NOISE_VERSION` of the library that wrote it. */
   readonly noiseVersion: number;
   /** Directions per step, 1 to 1024. */
   readonly directions: number;
@@ -268,7 +267,7 @@ function assertGroups(header: LedgerHeader): void {
 }
 
 /** The value of a trainable's key, for comparison and messages. */
-function wordOf(value: Trainable[keyof Trainable]): unknown {
+export function wordOf(value: Trainable[keyof Trainable]): unknown {
   return typeof value === "object" ? JSON.stringify(value) : value;
 }
 
@@ -313,80 +312,4 @@ function checkHeader(
     placed: checked.trainables.some(({ layer, part }) => layer !== undefined || part !== undefined),
   });
   return { features, checked, shape };
-}
-
-const trainableKeys = [
-  "id",
-  "count",
-  "form",
-  "span",
-  "rows",
-  "columns",
-  "share",
-  "gain",
-  "group",
-  "exact",
-] as const;
-
-const placeKeys = ["layer", "part"] as const;
-
-/**
- * Whether a base model is identified by a fingerprint of older versions of this library, a plain SHA-256. It covers the first and last rows of
- * each tensor, but not those between them.
- */
-export function isOlderFingerprint(model: string): boolean {
-  return /^[0-9a-f]{64}$/.test(model);
-}
-
-/** Message for the user if {@linkcode isOlderFingerprint} is true and the base model matches as far as can be checked. */
-export const OLDER_FINGERPRINT =
-  "its base is identified by an older fingerprint, middle rows unchecked: any base with the same first and last rows is accepted";
-
-/** The beginning of a fingerprint, enough to distinguish two. */
-function shortened(model: string): string {
-  return model.length > 20 ? `${model.slice(0, 18)}…` : model;
-}
-
-/**
- * Rejects a ledger that was written for another model or other trainables, or with other noise.
- *
- * @throws {RangeError} naming the first difference.
- */
-export function assertLedgerFits(
-  header: LedgerHeader,
-  model: string,
-  trainables: readonly Trainable[],
-): void {
-  const refuse = (why: string) => new RangeError(`Cannot use ledger: ${why}`);
-  if (header.model !== model) {
-    throw refuse(
-      `the loaded model is not the base this ledger was made with: its fingerprint is ${
-        shortened(model)
-      }, but that of the ledger's base is ${shortened(header.model)}. ` +
-        "Load exactly the model that was trained: changing a single byte or key makes it a different model",
-    );
-  }
-  if (header.noiseVersion !== NOISE_VERSION) {
-    throw refuse(
-      `it was made with noise version ${header.noiseVersion}, but this library has ${NOISE_VERSION}`,
-    );
-  }
-  const placed = header.features?.includes("places");
-  header.trainables.forEach((theirs, i) => {
-    const ours = trainables.at(i);
-    if (!ours || ours.name !== theirs.name) {
-      throw refuse(
-        `its trainable ${i} is "${theirs.name}", but the one given is "${ours?.name ?? "(none)"}"`,
-      );
-    }
-    for (const key of [...trainableKeys, ...(placed ? placeKeys : [])]) {
-      const [our, their] = [ours, theirs].map((one) => wordOf(one[key]));
-      if (our !== their) {
-        throw refuse(`"${theirs.name}" has ${key} ${their} in it, but ${our} here`);
-      }
-    }
-  });
-  if (trainables.length > header.trainables.length) {
-    throw refuse(`the trainable "${trainables[header.trainables.length].name}" is not in it`);
-  }
 }

@@ -202,6 +202,32 @@ async function* runJob(
  * Runs what has not been done yet: for every case and optimiser, each learning rate with seed 0, then the best of these with seeds from 1.
  *
  * @throws Any error of loading, reading examples and training. Runs that have finished are kept.
+ *
+ * @example One optimiser, four forward passes
+ * ```ts
+ * import { parseBenchmark, runBenchmark } from "@qzo/qzo/train";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const output = await Deno.makeTempDir();
+ * const benchmark = parseBenchmark(`
+ * output: ${output}
+ * forwards: 4
+ * evaluations: 1
+ * seeds: 0
+ * optimisers: {qzo: {name: qzoNormalised}}
+ * cases:
+ *   reviews:
+ *     model: demo/model.gguf
+ *     quantize: {format: Q4_0}
+ *     task: {name: reviews, template: "{sentence} It was{label}", labels: {"0": " terrible", "1": " great"}}
+ *     data: {folder: demo, train: reviews_train.jsonl, validation: reviews_test.jsonl, validation_limit: 8}
+ * `, "a.yaml");
+ * for await (const event of runBenchmark(benchmark)) {
+ *   if (event.type !== "result") continue;
+ *   assertEquals(event.result.points.map(({ forwards }) => forwards), [0, 4]);
+ * }
+ * await Deno.remove(output, { recursive: true });
+ * ```
  */
 export async function* runBenchmark(
   benchmark: Benchmark,

@@ -117,6 +117,22 @@ function plusMinus(values: readonly number[], digits: number, factor = 1): strin
 /**
  * The rows as a Markdown table: final held-out loss and accuracy (mean ± standard deviation over seeds), and the drop in loss as a fraction of
  * the largest drop in the case.
+ *
+ * @example A row of one run
+ * ```ts
+ * import { benchmarkTable, parseBenchmark } from "@qzo/qzo/train";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const benchmark = parseBenchmark("cases: {reviews: {model: a.gguf, task: sst2}}\noptimisers: {qzo: {name: qzo}}", "a.yaml");
+ * const [learningRate, names] = [undefined, { case: "reviews", optimiser: "qzo" }];
+ * const curve = [{ forwards: 0, loss: 0.7 }, { forwards: 320, loss: 0.6 }];
+ * const run = { job: benchmark.job({ ...names, learningRate, seed: 1 }), points: curve, minutes: 1.5, diverged: false };
+ * const row = { ...names, learningRate, runs: [run], finalists: true, diverged: 0, curve, forwardsToFirst: 320 };
+ * assertEquals(
+ *   benchmarkTable([row]).split("\n")[2],
+ *   "| reviews | qzo | default | 320 | 1 | 0.700 | 0.600 |  | 100 % | 320 | 0 | 1.5 |",
+ * );
+ * ```
  */
 export function benchmarkTable(rows: readonly BenchmarkRow[]): string {
   const drops = new Map<string, number>();

@@ -35,6 +35,22 @@ export function statePaths(ledger: string): { readonly last: string; readonly be
  * Opens a fine-tune by the path of its ledger.
  *
  * @throws Any error of reading the ledger or its states.
+ *
+ * @example A fine-tune without steps
+ * ```ts
+ * import { qzo } from "@qzo/qzo/optim";
+ * import { LedgerFile, openFineTune } from "@qzo/qzo/train";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const shape = { count: 4, form: "absolute", span: 1, rows: 1, columns: 4 } as const;
+ * const offsets = { trainables: [{ name: "gain", id: 1, ...shape }] };
+ * const folder = await Deno.makeTempDir();
+ * const path = `${folder}/run.ledger`;
+ * const subject = { model: { fingerprint: `2:${"0".repeat(64)}` }, optimiser: qzo(), offsets };
+ * (await LedgerFile.create(path, subject))[Symbol.dispose]();
+ * assertEquals((await openFineTune(path)).length, 0);
+ * await Deno.remove(folder, { recursive: true });
+ * ```
  */
 export async function openFineTune(path: string): Promise<FineTune> {
   const ledger = await openLedger(path);
@@ -58,6 +74,30 @@ export function stepsKept({ states = [] }: Pick<FineTune, "states">): string {
  * stored state.
  *
  * @throws {RangeError} when it belongs to another model, or no state of that step is stored.
+ *
+ * @example The model after the first of two steps
+ * ```ts
+ * import { qzo } from "@qzo/qzo/optim";
+ * import { openGpu } from "@qzo/qzo/kernels";
+ * import { loadModel, openModelSource, quantizedSource } from "@qzo/qzo/models";
+ * import { LedgerFile, offsetsAfter, openFineTune, planOffsets } from "@qzo/qzo/train";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using gpu = await openGpu();
+ * using source = quantizedSource(await openModelSource("demo/model.gguf"), { format: "Q4_0" });
+ * using model = await loadModel(gpu, source);
+ * const optimiser = qzo();
+ * const folder = await Deno.makeTempDir();
+ * {
+ *   const offsets = planOffsets(model, optimiser, gpu.maxBinding);
+ *   using ledger = await LedgerFile.create(`${folder}/run.ledger`, { model, optimiser, offsets });
+ *   await ledger.append([2 ** -20, -(2 ** -20)].map((one) => ({ coefficients: [one], state: [] })));
+ * }
+ * const tune = await openFineTune(`${folder}/run.ledger`);
+ * using offsets = await offsetsAfter(model, tune, { steps: 1 });
+ * assertEquals([tune.length, offsets.scalars], [2, 13824]);
+ * await Deno.remove(folder, { recursive: true });
+ * ```
  */
 export async function offsetsAfter(
   model: Model,

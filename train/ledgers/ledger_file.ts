@@ -194,6 +194,22 @@ const NO_LEDGER = "Name the run's folder, or the run.ledger in it";
  * @throws {SyntaxError} when its header is damaged.
  * @throws {TypeError | RangeError} when it is not a regular file, or larger than 1 GiB.
  * @throws {Deno.errors.NotFound} when it does not exist.
+ *
+ * @example A ledger without steps
+ * ```ts
+ * import { LedgerFile, openLedger, qzo } from "@qzo/qzo";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const shape = { count: 4, form: "absolute", span: 1, rows: 1, columns: 4 } as const;
+ * const offsets = { trainables: [{ name: "gain", id: 1, ...shape }] };
+ * const folder = await Deno.makeTempDir();
+ * const path = `${folder}/run.ledger`;
+ * const subject = { model: { fingerprint: `2:${"0".repeat(64)}` }, optimiser: qzo(), offsets, seed: 7 };
+ * (await LedgerFile.create(path, subject))[Symbol.dispose]();
+ * const { header, records } = await openLedger(path);
+ * assertEquals([header.seed, records.length], [7, 0]);
+ * await Deno.remove(folder, { recursive: true });
+ * ```
  */
 export async function openLedger(path: string): Promise<Ledger> {
   try {

@@ -63,6 +63,18 @@ function assertDescribed({ name, update }: Optimiser): void {
  * Creates the header of a ledger.
  *
  * @throws {RangeError} for an update rule that would be read as a different one.
+ *
+ * @example What a ledger says of a fine-tune
+ * ```ts
+ * import { ledgerHeader, qzo } from "@qzo/qzo";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const shape = { count: 4, form: "absolute", span: 1, rows: 1, columns: 4 } as const;
+ * const offsets = { trainables: [{ name: "gain", id: 1, ...shape }] };
+ * const model = { fingerprint: `2:${"0".repeat(64)}` };
+ * const header = ledgerHeader({ model, optimiser: qzo(), offsets, seed: 7, data: { order: "epochs" } });
+ * assertEquals([header.seed, header.directions], [7, 1]);
+ * ```
  */
 export function ledgerHeader(
   { model, optimiser, offsets, seed = 0, data = null }: LedgerSubject,

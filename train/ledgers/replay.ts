@@ -49,7 +49,7 @@ import { readScales } from "../../quant/layouts/decode.ts";
 import { offsetBases } from "../../quant/fold/magnitudes.ts";
 import { offsetStride } from "../../quant/fold/fold_offsets.ts";
 import { partOf } from "../../quant/layouts/trained_part.ts";
-import { isOlderFingerprint } from "../../optim/ledger/ledger_header.ts";
+import { isOlderFingerprint } from "../../optim/ledger/older_fingerprint.ts";
 import { foundFacts } from "../../optim/preparations/preparation.ts";
 import { noisePlace } from "../../optim/trainable.ts";
 
@@ -104,6 +104,26 @@ const replayRules: OptionRules<ReplayLedgerOptions> = {
  * for continuing the training; otherwise free it with `freeMoments`.
  *
  * @throws {RangeError} when the ledger belongs to another model, or does not fit its tensors.
+ *
+ * @example One step, replayed
+ * ```ts
+ * import { LedgerFile, loadModel, openGpu, openLedger, openModelSource, planOffsets, quantizedSource, qzo, replayLedger } from "@qzo/qzo";
+ * import { assert } from "@std/assert";
+ *
+ * using gpu = await openGpu();
+ * using source = quantizedSource(await openModelSource("demo/model.gguf"), { format: "Q4_0" });
+ * using model = await loadModel(gpu, source);
+ * const optimiser = qzo();
+ * const folder = await Deno.makeTempDir();
+ * {
+ *   const offsets = planOffsets(model, optimiser, gpu.maxBinding);
+ *   using ledger = await LedgerFile.create(`${folder}/run.ledger`, { model, optimiser, offsets });
+ *   await ledger.append([{ coefficients: [2 ** -20], state: [] }]);
+ * }
+ * using tuned = await replayLedger(model, await openLedger(`${folder}/run.ledger`));
+ * assert((await tuned.read()).get("blk.0.attn_q.weight")!.some((offset) => offset !== 0));
+ * await Deno.remove(folder, { recursive: true });
+ * ```
  */
 export async function replayLedger(
   model: Model,
@@ -191,6 +211,27 @@ async function scalesInOffsetOrder(
  *
  * @param source The base model, as it was loaded for training.
  * @throws {RangeError} when the ledger belongs to another model, or does not fit its tensors.
+ *
+ * @example The same bits as on the device
+ * ```ts
+ * import { LedgerFile, loadModel, openGpu, openLedger, openModelSource, planOffsets, quantizedSource, qzo, replayLedger, replayOnHost } from "@qzo/qzo";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using gpu = await openGpu();
+ * using source = quantizedSource(await openModelSource("demo/model.gguf"), { format: "Q4_0" });
+ * using model = await loadModel(gpu, source);
+ * const optimiser = qzo();
+ * const folder = await Deno.makeTempDir();
+ * {
+ *   const offsets = planOffsets(model, optimiser, gpu.maxBinding);
+ *   using ledger = await LedgerFile.create(`${folder}/run.ledger`, { model, optimiser, offsets });
+ *   await ledger.append([{ coefficients: [2 ** -20], state: [] }]);
+ * }
+ * const ledger = await openLedger(`${folder}/run.ledger`);
+ * using tuned = await replayLedger(model, ledger);
+ * assertEquals(await replayOnHost(source, ledger), await tuned.read());
+ * await Deno.remove(folder, { recursive: true });
+ * ```
  */
 export async function replayOnHost(
   source: ModelSource,

@@ -139,6 +139,24 @@ export async function decideRun(
  * Chooses what depends on the data: the number of steps and the interval of evaluations. It also reports what is held out.
  *
  * @param examples The result of {@linkcode taskExamples} for the configuration.
+ *
+ * @example Three passes over a thousand reviews
+ * ```ts
+ * import { openModelSource } from "@qzo/qzo/models";
+ * import { decideSteps, parseTrainConfig, taskExamples } from "@qzo/qzo/train";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const yaml = `
+ * model: demo/model.gguf
+ * task: {name: reviews, template: "{sentence} It was{label}", labels: {"0": " terrible", "1": " great"}}
+ * data: {folder: demo, train: reviews_train.jsonl, validation: reviews_test.jsonl, validation_limit: 8}
+ * `;
+ * const asked = parseTrainConfig(yaml, "a.yaml");
+ * using source = await openModelSource(asked.model);
+ * const examples = await taskExamples(asked, source.tokenizer!);
+ * const { config } = decideSteps(asked, examples, { given: new Set(["model", "task", "data"]) });
+ * assertEquals([config.steps, config.evaluateEvery], [189, 19]);
+ * ```
  */
 export function decideSteps(
   asked: TrainConfig,

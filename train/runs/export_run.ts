@@ -18,6 +18,21 @@ import type { RunSession } from "./session.ts";
  *
  * @throws {RangeError} when nothing would change, `path` cannot hold the formats, or tuned numbers are outside the range of their stored type
  * (see `beyond`).
+ *
+ * @example The scales of one layer, moved by hand
+ * ```ts
+ * import { exportOffsets, openRunSession, parseTrainConfig, planOffsets } from "@qzo/qzo/train";
+ *
+ * const yaml = "model: demo/model.gguf\ntask: sst2\nquantize: {format: Q4_0}";
+ * using session = await openRunSession(parseTrainConfig(yaml, "a.yaml"));
+ * const { gpu, model } = session;
+ * using offsets = planOffsets(model, "relative", gpu.maxBinding, { layers: [2, 2] }).allocate(gpu);
+ * const values = await offsets.read();
+ * offsets.write(gpu, new Map([...values].map(([name, zeros]) => [name, zeros.fill(0.1)])));
+ * const path = await Deno.makeTempFile({ suffix: ".gguf" });
+ * await exportOffsets(session, offsets, path);
+ * await Deno.remove(path);
+ * ```
  */
 export async function exportOffsets(
   { gpu, source, model }: Pick<RunSession, "gpu" | "source" | "model">,

@@ -31,6 +31,18 @@ export interface RecognisedTask {
  *
  * @throws {RangeError} for rows that match several tasks, listing them.
  * @throws Any error of reading the file.
+ *
+ * @example A file of instructions
+ * ```ts
+ * import { parseTrainConfig, recogniseTask } from "@qzo/qzo/train";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const file = await Deno.makeTempFile({ suffix: ".jsonl" });
+ * await Deno.writeTextFile(file, '{"instruction": "Name a soup.", "output": "Borscht."}\n');
+ * const asked = parseTrainConfig(`model: demo/model.gguf\ndata: {train: ${file}}`, "a.yaml");
+ * assertEquals((await recogniseTask(asked)).config.task.name, "instruction");
+ * await Deno.remove(file);
+ * ```
  */
 export async function recogniseTask(
   config: TrainConfig,

@@ -47,10 +47,9 @@ import type { Example } from "../../models/batch.ts";
 import type { Model } from "../../models/inference/model.ts";
 import type { ExampleIn } from "../steps/chunk_queue.ts";
 import { RunLock } from "./run_lock.ts";
-import { type RunSession, selectionOfConfig } from "./session.ts";
+import { assertTrainable, type RunSession, selectionOfConfig } from "./session.ts";
 import { assertStorable, pairNotes, type Storable, storable } from "./storable.ts";
 import { judgedBy, type TaskExamples } from "./task_examples.ts";
-import { isQuantised } from "../../quant/layouts/layout.ts";
 import { foundFacts } from "../../optim/preparations/preparation.ts";
 
 /** Options of a run. */
@@ -114,7 +113,32 @@ async function takeFolder({ path }: RunFolder, stack: DisposableStack): Promise<
   stack.use(await RunLock.take(path));
 }
 
-/** An open run. Disposing closes its files and frees its offsets. */
+/**
+ * An open run. Disposing closes its files and frees its offsets.
+ *
+ * @example Two steps on the bundled reviews
+ * ```ts
+ * import { openRunSession, parseTrainConfig, Run, taskExamples } from "@qzo/qzo/train";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const output = await Deno.makeTempDir();
+ * const yaml = `
+ * model: demo/model.gguf
+ * task: {name: reviews, template: "{sentence} It was{label}", labels: {"0": " terrible", "1": " great"}}
+ * data: {folder: demo, train: reviews_train.jsonl, validation: reviews_test.jsonl, validation_limit: 8}
+ * quantize: {format: Q4_0}
+ * steps: 2
+ * output: ${output}`;
+ * const config = parseTrainConfig(yaml, "a.yaml");
+ * using session = await openRunSession(config);
+ * const examples = await taskExamples(config, session.model.tokenizer!);
+ * {
+ *   using run = await Run.begin(config, { session, examples });
+ *   for await (const event of run.train()) if (event.type === "end") assertEquals(event.step, 2);
+ * }
+ * await Deno.remove(output, { recursive: true });
+ * ```
+ */
 export class Run implements Disposable {
   /** Paths of its files. */
   readonly folder: RunFolder;
@@ -369,23 +393,6 @@ function maskedIn({ tokenizer }: Model, windows: readonly Example[]): ExampleIn 
   if (!tokenizer) throw new TypeError("Cannot mask tokens: the model has no tokenizer");
   return (index, epoch) =>
     epoch === 0 ? windows[index] : maskedAnew(tokenizer, windows[index], { round: index, epoch });
-}
-
-/** Explains what to do about a model without scales; the selection alone cannot know this. */
-function assertTrainable(
-  { trainables: { kinds }, quantize }: TrainConfig,
-  { source }: RunSession,
-): void {
-  const dense = [...source.tensors.values()].every(({ format }) => !isQuantised(format.layout));
-  if (dense && kinds.every((kind) => kind === "scales")) {
-    throw new RangeError(
-      `Cannot train the scales of "${source.name}": ${
-        quantize?.format === undefined
-          ? "it is not quantised. Set quantize.format, for example to Q4_0, or"
-          : `quantize.format ${quantize.format} does not fit any of its matrices, as the notes explain. Choose a format with smaller blocks, or set`
-      } trainables.kinds to dense`,
-    );
-  }
 }
 
 const METRICS_EVERY = 300;

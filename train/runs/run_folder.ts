@@ -229,7 +229,25 @@ export function bestEvaluation(events: readonly RunEvent[]): EvaluationMetrics |
   return looks.best;
 }
 
-/** Metrics that grow during a run, in memory for curves and on disk. */
+/**
+ * Metrics that grow during a run, in memory for curves and on disk.
+ *
+ * @example A step, written and read again
+ * ```ts
+ * import { MetricsFile, readMetrics } from "@qzo/qzo/train";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const path = await Deno.makeTempFile({ suffix: ".jsonl" });
+ * const found = { loss: 0.6, losses: [0.7, 0.5], derivatives: [5], coefficients: [-0.1] };
+ * const pace = { seconds: 0.1, millisecondsPerStep: 100, tokensPerSecond: 900 };
+ * {
+ *   using metrics = await MetricsFile.open(path, 0);
+ *   metrics.add({ type: "step", step: 1, ...found, ...pace });
+ * }
+ * assertEquals((await readMetrics(path)).map(({ step }) => step), [1]);
+ * await Deno.remove(path);
+ * ```
+ */
 export class MetricsFile implements Disposable {
   /** All events in order. Grows during the run. */
   readonly events: RunEvent[];

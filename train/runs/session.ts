@@ -21,6 +21,7 @@ import { openModelSource } from "../../models/checkpoints/open.ts";
 import { rangeOfLayers, type Selection } from "../selection.ts";
 import type { ModelSource } from "../../models/checkpoints/checkpoint.ts";
 import { exactlyQuantizedSource } from "../../models/checkpoints/derived/wide_values.ts";
+import { isQuantised } from "../../quant/layouts/layout.ts";
 import type { TrainConfig } from "../config/schema.ts";
 import { adapterOfScheme } from "../config/scheme_schema.ts";
 
@@ -57,6 +58,18 @@ export function gpuOptions(
 /**
  * The stored model as it is loaded: if `quantize.format` is set, it is quantised as it is read, except for tensors that F16 would have to hold
  * but cannot. Its notes name them.
+ *
+ * @example A model that is quantised while it is read
+ * ```ts
+ * import { openModelSource } from "@qzo/qzo/models";
+ * import { configuredSource, parseTrainConfig } from "@qzo/qzo/train";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const config = parseTrainConfig("model: demo/model.gguf\ntask: sst2\nquantize: {format: Q4_0}", "a.yaml");
+ * using stored = await openModelSource(config.model);
+ * const source = await configuredSource(stored, config);
+ * assertEquals(source.tensors.get("blk.0.attn_q.weight")?.format.name, "Q4_0");
+ * ```
  */
 export async function configuredSource(
   stored: ModelSource,
@@ -95,6 +108,19 @@ export interface RunSessionOptions extends LoadOptions {
  *
  * @param given The adapter from the file.
  * @throws {RangeError} when it does not fit.
+ *
+ * @example A new LoRA adapter
+ * ```ts
+ * import { openModelSource } from "@qzo/qzo/models";
+ * import { configuredAdapter, parseTrainConfig } from "@qzo/qzo/train";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const yaml = "model: demo/model.gguf\ntask: sst2\nscheme: lora\nlora: {rank: 4}\nseed: 7";
+ * const config = parseTrainConfig(yaml, "a.yaml");
+ * using source = await openModelSource(config.model);
+ * const adapter = configuredAdapter(config, source);
+ * assertEquals([adapter?.scheme, adapter?.seed], ["lora", 7]);
+ * ```
  */
 export function configuredAdapter(
   config: TrainConfig,
@@ -156,6 +182,16 @@ async function sumOf(
  *
  * @throws {NoAdapterError} when there is no device with that name.
  * @throws Any error of opening and loading the model.
+ *
+ * @example The bundled model, quantised while it is loaded
+ * ```ts
+ * import { openRunSession, parseTrainConfig } from "@qzo/qzo/train";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const yaml = "model: demo/model.gguf\ntask: sst2\nquantize: {format: Q4_0}";
+ * using session = await openRunSession(parseTrainConfig(yaml, "a.yaml"));
+ * assertEquals(session.model.formats.get("blk.0.attn_q.weight"), "Q4_0");
+ * ```
  */
 export async function openRunSession(
   config: TrainConfig,
@@ -189,6 +225,16 @@ export async function openRunSession(
 /**
  * The configured selection, in the form that models take. Settings that are not given have their defaults. If a word selects a layer that has
  * not been determined yet, it contains all layers; see {@linkcode chooseLayers}.
+ *
+ * @example Scales and norms of four layers
+ * ```ts
+ * import { parseTrainConfig, selectionOfConfig } from "@qzo/qzo/train";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const yaml = 'model: a.gguf\ntask: sst2\ntrainables: {kinds: [scales, norms], layers: "2-5"}';
+ * const selection = selectionOfConfig(parseTrainConfig(yaml, "a.yaml"));
+ * assertEquals(selection, { kinds: ["scales", "norms"], layers: [2, 5] });
+ * ```
  */
 export function selectionOfConfig({ trainables, groups }: TrainConfig): Selection {
   const { include, exclude, layers, kinds, span } = trainables;
@@ -206,4 +252,25 @@ export function selectionOfConfig({ trainables, groups }: TrainConfig): Selectio
     ...(exclude ? { exclude } : {}),
     ...(typeof layers === "object" ? { layers } : {}),
   };
+}
+
+/**
+ * Explains what to do about a model without scales; the selection alone cannot know this.
+ *
+ * @throws {RangeError} when only scales are to be trained, and the model has none.
+ */
+export function assertTrainable(
+  { trainables: { kinds }, quantize }: TrainConfig,
+  { source }: RunSession,
+): void {
+  const dense = [...source.tensors.values()].every(({ format }) => !isQuantised(format.layout));
+  if (dense && kinds.every((kind) => kind === "scales")) {
+    throw new RangeError(
+      `Cannot train the scales of "${source.name}": ${
+        quantize?.format === undefined
+          ? "it is not quantised. Set quantize.format, for example to Q4_0, or"
+          : `quantize.format ${quantize.format} does not fit any of its matrices, as the notes explain. Choose a format with smaller blocks, or set`
+      } trainables.kinds to dense`,
+    );
+  }
 }

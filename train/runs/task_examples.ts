@@ -88,6 +88,20 @@ const SPLITS = ["train", "validation", "test"] as const;
  * @throws {RangeError} when a language-modelling configuration names no file, a file has no examples, or a limit is given for a file that is not
  * named.
  * @throws Any error of reading and tokenising, and the signal's reason.
+ *
+ * @example The bundled reviews
+ * ```ts
+ * import { openModelSource } from "@qzo/qzo/models";
+ * import { parseTrainConfig, taskExamples } from "@qzo/qzo/train";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const config = parseTrainConfig(`model: demo/model.gguf
+ * task: {name: reviews, template: "{sentence} It was{label}", labels: {"0": " terrible", "1": " great"}}
+ * data: {folder: demo, train: reviews_train.jsonl, validation: reviews_test.jsonl}`, "a.yaml");
+ * using source = await openModelSource(config.model);
+ * const { train, validation } = await taskExamples(config, source.tokenizer!);
+ * assertEquals([train.examples.length, validation.examples.length], [1000, 500]);
+ * ```
  */
 export async function taskExamples(
   asked: TrainConfig,

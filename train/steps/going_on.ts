@@ -8,7 +8,7 @@ import type { OffsetSet } from "../../kernels/mod.ts";
 import { type BaseIdentity, fingerprintLike } from "../../models/checkpoints/fingerprint.ts";
 import { describeDirections } from "../../optim/directions/direction_plan.ts";
 import { assertAdapterFits } from "../ledgers/ledger_adapter.ts";
-import { assertLedgerFits } from "../../optim/ledger/ledger_header.ts";
+import { assertLedgerFits } from "../../optim/ledger/ledger_fits.ts";
 import type { Optimiser } from "../../optim/optimiser.ts";
 import { describeUpdateRule } from "../../optim/updates/update_rule.ts";
 import type { LedgerFile } from "../ledgers/ledger_file.ts";

@@ -7,7 +7,19 @@
 /** Number of consecutive steps that rules out chance. */
 const ENOUGH = 20;
 
-/** Watches the derivatives of a fine-tune. */
+/**
+ * Watches the derivatives of a fine-tune.
+ *
+ * @example A run whose only step moved nothing
+ * ```ts
+ * import { StillSteps } from "@qzo/qzo/train";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const still = new StillSteps();
+ * assertEquals(still.add([0]), undefined);
+ * assertEquals(still.end()?.startsWith("the steps moved nothing"), true);
+ * ```
+ */
 export class StillSteps {
   readonly #epsilon: number | undefined;
   #still = 0;

@@ -22,6 +22,20 @@ import { type AdapterToWrite, tunedAdapter } from "./tuned_adapter.ts";
  * stored in the metadata of the safetensors file.
  *
  * @throws {RangeError} for an adapter of a scheme that PEFT's folders cannot express.
+ *
+ * @example An untrained LoRA adapter
+ * ```ts
+ * import { fingerprint, loraAdapter, openModelSource, writePeft } from "@qzo/qzo/models";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using source = await openModelSource("demo/model.gguf");
+ * const folder = await Deno.makeTempDir();
+ * const [{ config, name: baseName }, base] = [source, await fingerprint(source)];
+ * await writePeft(`${folder}/lora`, { config, adapter: loraAdapter(source), baseName, base });
+ * const files = Array.from(Deno.readDirSync(`${folder}/lora`), ({ name }) => name).sort();
+ * assertEquals(files, ["adapter_config.json", "adapter_model.safetensors"]);
+ * await Deno.remove(folder, { recursive: true });
+ * ```
  */
 export async function writePeft(path: string, written: AdapterToWrite): Promise<void> {
   const { config, adapter, base, baseName } = written;

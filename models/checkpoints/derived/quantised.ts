@@ -37,6 +37,16 @@ export interface QuantizedSourceOptions extends PlanOptions, Omit<QuantizeOption
  * 65504 in an embedding that becomes F16. {@linkcode exactlyQuantizedSource} looks for such values first.
  *
  * @throws {RangeError} when `keep` contains a string that no tensor name contains.
+ *
+ * @example Write a 4-bit copy of the bundled model
+ * ```ts
+ * import { openModelSource, quantizedSource, writeModel } from "@qzo/qzo";
+ *
+ * using source = await openModelSource("demo/model.gguf");
+ * const path = await Deno.makeTempFile({ suffix: ".gguf" });
+ * await writeModel(quantizedSource(source, { format: "Q4_0", embedding: "Q8_0" }), path);
+ * await Deno.remove(path);
+ * ```
  */
 export function quantizedSource(source: ModelSource, options: QuantizedSourceOptions): ModelSource {
   assertOptions("quantise a model", options, quantizedSourceRules);

@@ -27,7 +27,7 @@ import { foldedSource } from "./folded.ts";
 import type { FoldCounts, TrainedTensor } from "../stored_values.ts";
 import type { FoldWriteOptions } from "../write_options.ts";
 import { isQuantised } from "../../../quant/layouts/layout.ts";
-import { isOlderFingerprint, OLDER_FINGERPRINT } from "../../../optim/ledger/ledger_header.ts";
+import { isOlderFingerprint, OLDER_FINGERPRINT } from "../../../optim/ledger/older_fingerprint.ts";
 
 const FORMAT = "qzo-adapter-1";
 
@@ -36,6 +36,19 @@ const FORMAT = "qzo-adapter-1";
  *
  * @returns The number of stored values that changed, and of offsets lost to rounding.
  * @throws {RangeError} when offsets do not fit the model, or tuned numbers are outside the range of their stored type (see `beyond`).
+ *
+ * @example One matrix whose scales grow by a tenth
+ * ```ts
+ * import { openModelSource, quantizedSource, writeAdapter } from "@qzo/qzo/models";
+ * import { assert } from "@std/assert";
+ *
+ * using source = quantizedSource(await openModelSource("demo/model.gguf"), { format: "Q4_0" });
+ * const trained = { form: "relative", span: 32, offsets: new Float32Array(4 * 128).fill(0.1) } as const;
+ * const path = await Deno.makeTempFile({ suffix: ".safetensors" });
+ * const { changed } = await writeAdapter(source, new Map([["blk.0.attn_q.weight", trained]]), path);
+ * assert(changed > 500);
+ * await Deno.remove(path);
+ * ```
  */
 export async function writeAdapter(
   source: ModelSource,

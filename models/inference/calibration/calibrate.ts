@@ -18,7 +18,8 @@ import { architectureOf, weightsOf } from "../../architectures.ts";
 import type { Example } from "../../batch.ts";
 import { CalibrationWindows, type RecordedPass, type WindowsInput } from "./windows.ts";
 import { forwardContext, type ForwardModel, recorderOf } from "../../forward.ts";
-import { loadConstants, loadTensors, type ModelPlan, planModel } from "../model.ts";
+import { loadTensors } from "../load_tensors.ts";
+import { loadConstants, type ModelPlan, planModel } from "../model.ts";
 import type { Hidden, Recorder } from "../../recorder.ts";
 import type { ModelSource, TensorSource } from "../../checkpoints/checkpoint.ts";
 

@@ -47,6 +47,19 @@ export interface CalibratedSourceOptions extends PlanOptions, MethodOptions {
  *
  * @param windows Calibration text as token windows, such as those of `languageModellingExamples`.
  * @throws {RangeError} for an unknown method or format, a format that the method does not support, no windows, or an error of the method.
+ *
+ * @example GPTQ on one sentence
+ * ```ts
+ * import { calibratedSource, openGpu, openModelSource } from "@qzo/qzo";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using gpu = await openGpu();
+ * using source = await openModelSource("demo/model.gguf");
+ * const tokens = source.tokenizer!.encode("a quiet film, and a good one");
+ * const windows = [{ prompt: [], candidates: [tokens], label: 0 }];
+ * const quantised = await calibratedSource(gpu, source, windows, { method: "gptq", format: "Q4_0" });
+ * assertEquals(quantised.tensors.get("blk.0.attn_q.weight")?.format.name, "Q4_0");
+ * ```
  */
 export async function calibratedSource(
   gpu: Gpu,
