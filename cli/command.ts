@@ -76,7 +76,18 @@ export interface Call {
 /** Calls a function for each Ctrl-C until disposed. The function returns whether it handled it; otherwise the process ends at once. */
 export type OnInterrupt = (take: () => boolean) => Disposable;
 
-/** Values of a command's own flags. */
+/**
+ * Values of a command's own flags.
+ *
+ * @example A flag that was given, and one that was not
+ * ```ts
+ * import { Options } from "./command.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const options = new Options(new Map([["output", "tuned.gguf"]]));
+ * assertEquals([options.text("output"), options.number("seed")], ["tuned.gguf", undefined]);
+ * ```
+ */
 export class Options {
   readonly #values: ReadonlyMap<string, unknown>;
 

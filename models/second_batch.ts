@@ -7,7 +7,7 @@
 import type { PackedBatch } from "./batch.ts";
 
 /**
- * A batch to be looked at along noise with another, which the gradient of the same step is taken of: what a step of `addax` takes.
+ * Combines the two batches of a step of `addax`: `batch` for the estimate along noise, and `second` for the exact gradient.
  *
  * @example A long example, and two short ones
  * ```ts

@@ -148,6 +148,16 @@ export function describeGroups(groups: readonly Group[]): JsonValue {
  * Parses the result of {@linkcode describeGroups} after JSON.
  *
  * @throws {RangeError | TypeError} when it has another form.
+ *
+ * @example There and back
+ * ```ts
+ * import { parseGroups, qzo } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { groups = [] } = qzo({ groups: { norms: { learningRate: 1e-3 } } });
+ * const json = JSON.stringify(groups);
+ * assertEquals(parseGroups(JSON.parse(json)), groups);
+ * ```
  */
 export function parseGroups(value: unknown): Group[] {
   if (!Array.isArray(value)) throw new TypeError("Cannot read groups: not an array");

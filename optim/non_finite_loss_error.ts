@@ -7,6 +7,16 @@
 /**
  * Thrown when a loss of a step is NaN or infinite, or too large to compute a finite step. The step was not made: offsets, state and ledger are
  * those of the previous step.
+ *
+ * @example A logarithm of a negative number
+ * ```ts
+ * import { mezo, minimise, NonFiniteLossError } from "@qzo/qzo/optim";
+ * import { assertRejects } from "@std/assert";
+ *
+ * const objective = ([x]: Float32Array) => Math.log(x);
+ * const run = minimise({ objective, parameters: [-1], optimiser: mezo(), steps: 1 });
+ * await assertRejects(() => Array.fromAsync(run), NonFiniteLossError, "Cannot make step 0");
+ * ```
  */
 export class NonFiniteLossError extends Error {
   /** The name of the class. */

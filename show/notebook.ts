@@ -13,7 +13,26 @@ import { table } from "./terminal.ts";
 /** The representations of a value in a notebook, by media type. */
 export type DisplayBundle = Readonly<Record<string, string>>;
 
-/** A value that a notebook can show as more than text, in a cell's last line or by {@linkcode display}. */
+/**
+ * A value that a notebook can show as more than text, in a cell's last line or by {@linkcode display}.
+ *
+ * @example A progress bar of one's own
+ * ```ts
+ * import { type DisplayBundle, Displayed } from "@qzo/qzo/notebook";
+ * import { assertEquals } from "@std/assert";
+ *
+ * class Share extends Displayed {
+ *   constructor(readonly share: number) {
+ *     super();
+ *   }
+ *   bundle(): DisplayBundle {
+ *     const html = `<progress value="${this.share}"></progress>`;
+ *     return { "text/plain": `${100 * this.share} %`, "text/html": html };
+ *   }
+ * }
+ * assertEquals(new Share(0.25).bundle()["text/plain"], "25 %");
+ * ```
+ */
 export abstract class Displayed {
   /** The representations by media type. A front end shows the richest one that it supports. */
   abstract bundle(): DisplayBundle;
@@ -57,6 +76,13 @@ function displayFunction(): DisplayFunction | undefined {
 /**
  * Displays a value in the running cell. Await the result: the output of a cell's last line can get lost, but this output does not. Does nothing
  * outside a notebook.
+ *
+ * @example A table in the middle of a cell
+ * ```ts
+ * import { display, Table } from "@qzo/qzo/notebook";
+ *
+ * await display(new Table([{ name: "before", loss: 0.88 }, { name: "after", loss: 0.58 }]));
+ * ```
  */
 export async function display(value: Displayed): Promise<void> {
   const show = displayFunction();
@@ -241,6 +267,15 @@ export async function stoppable<T>(work: (signal: AbortSignal) => Promise<T>): P
  * the one that the editor has open.
  *
  * @throws {Deno.errors.NotFound} when there is none.
+ *
+ * @example The root of this repository
+ * ```ts
+ * import { folderWith } from "@qzo/qzo/notebook";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const folder = folderWith("demo/model.gguf");
+ * assertEquals((await Deno.stat(`${folder}/demo/model.gguf`)).isFile, true);
+ * ```
  */
 export function folderWith(path: string): string {
   const here = Deno.cwd();

@@ -40,7 +40,20 @@ export function guarded(terminal: Terminal): Terminal {
   };
 }
 
-/** The standard streams of the process. Colours are used on a terminal, unless NO_COLOR is set. */
+/**
+ * The standard streams of the process. Colours are used on a terminal, unless NO_COLOR is set.
+ *
+ * @example Collect the output of a command
+ * ```ts
+ * import { processTerminal, runCli } from "@qzo/qzo/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const lines: string[] = [];
+ * const terminal = { ...processTerminal(), out: (line: string) => void lines.push(line) };
+ * assertEquals(await runCli(["--version"], { terminal }), 0);
+ * assertEquals(lines[0].split(" ")[0], "qzo");
+ * ```
+ */
 export function processTerminal(): Terminal {
   const encoder = new TextEncoder();
   const put = (stream: typeof Deno.stdout, text: string): void => {

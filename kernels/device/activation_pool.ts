@@ -8,7 +8,21 @@
 import type { Gpu } from "./gpu.ts";
 import { Storage } from "./storage.ts";
 
-/** Buffers that grow to the needs of the largest graph. */
+/**
+ * Buffers that grow to the needs of the largest graph.
+ *
+ * @example A smaller graph takes the same buffers
+ * ```ts
+ * import { ActivationPool, openGpu } from "@qzo/qzo/kernels";
+ * import { assert } from "@std/assert";
+ *
+ * using gpu = await openGpu();
+ * using pool = new ActivationPool(gpu, () => {});
+ * const [large] = pool.take([4096, 1024]);
+ * const [small] = pool.take([512]);
+ * assert(small === large);
+ * ```
+ */
 export class ActivationPool implements Disposable {
   readonly #gpu: Gpu;
   readonly #beforeGrowth: () => void;

@@ -65,7 +65,20 @@ export interface Dispatch {
   readonly firstGroup?: number;
 }
 
-/** The values and dispatches of a computation, with their costs. */
+/**
+ * The values and dispatches of a computation, with their costs.
+ *
+ * @example Values whose lifetimes do not overlap share a buffer
+ * ```ts
+ * import { add, Graph } from "@qzo/qzo/kernels";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const graph = new Graph();
+ * let x = graph.value("x", 64);
+ * for (let i = 0; i < 3; i++) x = add({ graph }, x, x);
+ * assertEquals([graph.dispatches.length, graph.assign([x]).slots.length], [3, 2]);
+ * ```
+ */
 export class Graph {
   /** Dispatches in order of execution. */
   readonly dispatches: Dispatch[] = [];

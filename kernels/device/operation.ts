@@ -151,7 +151,20 @@ function recordedBy<A, Y extends Operand>(
   );
 }
 
-/** The operations that were recorded into a graph, in order. Dispatches added without an operation are not included. */
+/**
+ * The operations that were recorded into a graph, in order. Dispatches added without an operation are not included.
+ *
+ * @example A sum and its gate
+ * ```ts
+ * import { add, Graph, operationsOf, siluGate } from "@qzo/qzo/kernels";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const graph = new Graph();
+ * const x = graph.value("x", 64);
+ * siluGate({ graph }, add({ graph }, x, x), x);
+ * assertEquals(operationsOf(graph).map(({ operation }) => operation.name), ["add", "silu gate"]);
+ * ```
+ */
 export function operationsOf(graph: Graph): readonly RecordedOperation[] {
   return recorded.get(graph) ?? [];
 }

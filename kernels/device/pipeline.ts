@@ -7,7 +7,20 @@
 
 import { expandShader, type ShaderKey, type ShaderLibrary } from "./template.ts";
 
-/** The compute pipelines of one device, by source. */
+/**
+ * The compute pipelines of one device, by source.
+ *
+ * @example The same text is compiled once
+ * ```ts
+ * import { openGpu, PipelineCache } from "@qzo/qzo/kernels";
+ * import { assert } from "@std/assert";
+ *
+ * using gpu = await openGpu();
+ * const pipelines = PipelineCache.of(gpu.device);
+ * const source = "@compute @workgroup_size(1) fn main() {}";
+ * assert(pipelines.get("nothing", source) === pipelines.get("nothing again", source));
+ * ```
+ */
 export class PipelineCache {
   readonly #device: GPUDevice;
   readonly #pipelines = new Map<string, GPUComputePipeline>();

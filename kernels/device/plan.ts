@@ -32,7 +32,29 @@ interface DispatchPart {
   readonly work: number;
 }
 
-/** A compiled graph, executed by `encode`. */
+/**
+ * A compiled graph, executed by `encode`.
+ *
+ * @example In a pass of one's own
+ * ```ts
+ * import { compileGraph, gatherColumns, Graph, openGpu, SHADER_LIBRARY, Storage } from "@qzo/qzo/kernels";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using gpu = await openGpu();
+ * using x = new Storage("x", 16, "scratch").allocate(gpu);
+ * using order = new Storage("order", 16, "scratch").allocate(gpu);
+ * gpu.write(x.buffer, Float32Array.of(10, 20, 30, 40));
+ * const graph = new Graph();
+ * const y = gatherColumns({ graph }, x, order, 4);
+ * using plan = compileGraph(gpu, graph, SHADER_LIBRARY, [y]);
+ * const encoder = gpu.device.createCommandEncoder();
+ * const pass = encoder.beginComputePass();
+ * plan.encode(pass);
+ * pass.end();
+ * gpu.device.queue.submit([encoder.finish()]);
+ * assertEquals(await gpu.readFloats(plan.buffer(y)), Float32Array.of(10, 10, 10, 10));
+ * ```
+ */
 export class Plan implements Disposable {
   readonly #parts: readonly DispatchPart[];
   readonly #pipelines: PipelineCache;
@@ -151,6 +173,28 @@ function runsOf(
  *
  * @param keep Values whose buffers are read after the run.
  * @param pool Pool that provides the values' memory. Default: buffers that belong to the plan.
+ *
+ * @example Squares, by a shader of one's own
+ * ```ts
+ * import { compileGraph, Graph, openGpu, Storage, submitPlanInTurns } from "@qzo/qzo/kernels";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const source = `
+ * @group(0) @binding(1) var<storage, read> x: array<f32>;
+ * @group(0) @binding(2) var<storage, read_write> y: array<f32>;
+ * @compute @workgroup_size(4) fn main(@builtin(global_invocation_id) id: vec3u) {
+ *   y[id.x] = x[id.x] * x[id.x];
+ * }`;
+ * using gpu = await openGpu();
+ * using x = new Storage("x", 16, "scratch").allocate(gpu);
+ * gpu.write(x.buffer, Float32Array.of(1, 2, 3, 4));
+ * const graph = new Graph();
+ * const y = graph.value("squares", 4);
+ * graph.add({ label: "square", source, key: {}, reads: { 1: x }, writes: { 2: y }, parameters: [], workgroups: 1 });
+ * using plan = compileGraph(gpu, graph, {}, [y]);
+ * await submitPlanInTurns(gpu, plan);
+ * assertEquals(await gpu.readFloats(plan.buffer(y)), Float32Array.of(1, 4, 9, 16));
+ * ```
  */
 export function compileGraph(
   gpu: Gpu,

@@ -18,7 +18,19 @@ fn main(@builtin(local_invocation_index) i: u32) {
   sums[i] = subgroupAdd(one);
 }`;
 
-/** The numbers of lanes that were added up together, without duplicates. Empty if the device was granted no subgroups. */
+/**
+ * The numbers of lanes that were added up together, without duplicates. Empty if the device was granted no subgroups.
+ *
+ * @example How many lanes this device adds up together
+ * ```ts
+ * import { openGpu, subgroupSizes } from "@qzo/qzo/kernels";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using gpu = await openGpu();
+ * const sizes = await subgroupSizes(gpu);
+ * assertEquals(sizes.length > 0, gpu.subgroups !== undefined);
+ * ```
+ */
 export async function subgroupSizes(gpu: Gpu): Promise<number[]> {
   if (gpu.subgroups === undefined) return [];
   const graph = new Graph();

@@ -26,6 +26,23 @@ export function submitPlan(gpu: Gpu, plan: Plan, options: SubmitPlanOptions = {}
  * turn between submissions. The buffers that the plan reads and writes must not be changed in the meantime.
  *
  * @param signal Aborts between two submissions; the rest of the plan does not run.
+ *
+ * @example Columns in reverse
+ * ```ts
+ * import { compileGraph, gatherColumns, Graph, openGpu, SHADER_LIBRARY, Storage, submitPlanInTurns } from "@qzo/qzo/kernels";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using gpu = await openGpu();
+ * using x = new Storage("x", 16, "scratch").allocate(gpu);
+ * using order = new Storage("order", 16, "scratch").allocate(gpu);
+ * gpu.write(x.buffer, Float32Array.of(10, 20, 30, 40));
+ * gpu.write(order.buffer, Uint32Array.of(3, 2, 1, 0));
+ * const graph = new Graph();
+ * const y = gatherColumns({ graph }, x, order, 4);
+ * using plan = compileGraph(gpu, graph, SHADER_LIBRARY, [y]);
+ * await submitPlanInTurns(gpu, plan);
+ * assertEquals(await gpu.readFloats(plan.buffer(y)), Float32Array.of(40, 30, 20, 10));
+ * ```
  */
 export async function submitPlanInTurns(
   gpu: Gpu,

@@ -29,7 +29,19 @@ export interface TensorPiece {
   readonly scales: Storage | undefined;
 }
 
-/** A tensor of `rows x columns` in packed planes on the device, split by rows if it is too large for one binding. */
+/**
+ * A tensor of `rows x columns` in packed planes on the device, split by rows if it is too large for one binding.
+ *
+ * @example A matrix of 64 MiB, in four bindings of 16 MiB
+ * ```ts
+ * import { DeviceTensor } from "@qzo/qzo/kernels";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const dense = { kind: "dense", type: "f32" } as const;
+ * const tensor = new DeviceTensor("output.weight", dense, 4096, 4096, 2 ** 24);
+ * assertEquals(tensor.pieces.map(({ firstRow }) => firstRow), [0, 1024, 2048, 3072]);
+ * ```
+ */
 export class DeviceTensor implements Disposable {
   /** Name, as in the model and in ledgers. */
   readonly name: string;

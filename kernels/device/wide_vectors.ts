@@ -121,7 +121,18 @@ export function widenOnce(wanted?: boolean): WideVectors {
   return decided ??= widenVectors(wanted, processHost);
 }
 
-/** The decision about wide vectors in this process. Undefined before its first device is opened. */
+/**
+ * The decision about wide vectors in this process. Undefined before its first device is opened.
+ *
+ * @example Decided when the first device is opened
+ * ```ts
+ * import { openGpu, wideVectors } from "@qzo/qzo/kernels";
+ * import { assert } from "@std/assert";
+ *
+ * using _gpu = await openGpu();
+ * assert(wideVectors()?.reason);
+ * ```
+ */
 export function wideVectors(): WideVectors | undefined {
   return decided;
 }

@@ -117,6 +117,25 @@ function addPlaneTangents(
  * `x` is `[B][M][K]` and the result `[B][M][N]`. `W_b` is the tensor with the scales of branch `b`: `base + offset` or
  * `base * (1 + offset)`, with `offset = w + amplitude_b * z(seed_b)`. With `plane`, its codebooks or minima vary by
  * branch too; without it, relative offsets multiply minima like scales.
+ *
+ * @example One row, an 8-bit matrix
+ * ```ts
+ * import { compileGraph, DeviceTensor, Graph, matmul, openGpu, SHADER_LIBRARY, Storage, submitPlanInTurns } from "@qzo/qzo/kernels";
+ * import { quantize } from "@qzo/qzo/quant";
+ * import { assertAlmostEquals } from "@std/assert";
+ *
+ * const packed = quantize(new Float32Array(4 * 32).fill(0.5), 4, 32, "Q8_0");
+ * using gpu = await openGpu();
+ * using weight = new DeviceTensor("w", packed.layout, 4, 32, gpu.maxBinding);
+ * weight.write(gpu, packed);
+ * using x = new Storage("x", 32 * 4, "scratch").allocate(gpu);
+ * gpu.write(x.buffer, new Float32Array(32).fill(1));
+ * const graph = new Graph();
+ * const y = matmul(graph, x, weight, { rows: 1, branches: 1, adapterClass: gpu.adapterClass });
+ * using plan = compileGraph(gpu, graph, SHADER_LIBRARY, [y]);
+ * await submitPlanInTurns(gpu, plan);
+ * for (const sum of await gpu.readFloats(plan.buffer(y))) assertAlmostEquals(sum, 16, 0.01);
+ * ```
  */
 export function matmul(
   graph: Graph,

@@ -104,6 +104,19 @@ function perturbedPlane(
 /**
  * Records an f32 vector such as a bias, or a small matrix, for `branches` branches: `[B][rows][columns]`, with tangents
  * if the graph records them. Operations that read the result need not handle noise.
+ *
+ * @example A bias for two branches
+ * ```ts
+ * import { DeviceTensor, Graph, OffsetSet, perturbedVector, trainableOf } from "@qzo/qzo/kernels";
+ * import { tensorId } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const bias = new DeviceTensor("output.bias", { kind: "dense", type: "f32" }, 1, 64, 2 ** 27);
+ * const offsets = new OffsetSet([trainableOf(bias, tensorId(bias.name), "absolute", 1)], 2 ** 27);
+ * const graph = new Graph();
+ * const y = perturbedVector(graph, bias, offsets.perturbation(bias.name)!, 2);
+ * assertEquals(y.words, 2 * 64);
+ * ```
  */
 export function perturbedVector(
   graph: Graph,

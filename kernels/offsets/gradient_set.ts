@@ -20,7 +20,22 @@ interface Arenas {
   range(name: string): Range | undefined;
 }
 
-/** The memory of a gradient. */
+/**
+ * The memory of a gradient.
+ *
+ * @example The gradient of one norm, before any is added
+ * ```ts
+ * import { DeviceTensor, OffsetSet, openGpu, trainableOf } from "@qzo/qzo/kernels";
+ * import { tensorId } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using gpu = await openGpu();
+ * const norm = new DeviceTensor("output_norm.weight", { kind: "dense", type: "f32" }, 1, 64, gpu.maxBinding);
+ * using offsets = new OffsetSet([trainableOf(norm, tensorId(norm.name), "absolute", 1)], gpu.maxBinding);
+ * const gradients = offsets.gradients.allocate(gpu);
+ * assertEquals((await gradients.read(gpu)).get(norm.name), new Float32Array(64));
+ * ```
+ */
 export class GradientSet implements Gradients, Disposable {
   readonly #offsets: Arenas;
   /** One per arena of the offsets. */

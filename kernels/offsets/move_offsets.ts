@@ -53,6 +53,20 @@ export interface Moves {
 /**
  * Records `w += coefficient * z`, or the update rule, for every arena, followed by the projection if the rule requires it. The state of an
  * update rule is allocated with the offsets' `moments`.
+ *
+ * @example One dispatch for each buffer of offsets
+ * ```ts
+ * import { DeviceTensor, Graph, moveOffsets, OffsetSet, Storage, trainableOf } from "@qzo/qzo/kernels";
+ * import { mezo, tensorId } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const norm = new DeviceTensor("output_norm.weight", { kind: "dense", type: "f32" }, 1, 64, 2 ** 27);
+ * const offsets = new OffsetSet([trainableOf(norm, tensorId(norm.name), "absolute", 1)], 2 ** 27);
+ * const graph = new Graph();
+ * const coefficients = new Storage("coefficients", 16, "optimiser");
+ * moveOffsets(graph, mezo(), offsets, new Map([[norm.name, norm]]), { coefficients, directions: 1, perStep: 1 });
+ * assertEquals(graph.dispatches.map(({ label }) => label), ["update offsets 0"]);
+ * ```
  */
 export function moveOffsets(
   graph: Graph,

@@ -25,6 +25,18 @@ import type { DeviceTensor } from "../device/tensor.ts";
  *
  * @throws {RangeError} for absolute offsets that do not correspond to exactly one scale or minimum, for spans that end within 32 columns of a
  * super-block or within the columns of a minimum, and for a part that the tensor does not have.
+ *
+ * @example A matrix with one offset per 128 columns
+ * ```ts
+ * import { DeviceTensor, trainableOf } from "@qzo/qzo/kernels";
+ * import { tensorId } from "@qzo/qzo/optim";
+ * import { formatByName } from "@qzo/qzo/quant";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { layout } = formatByName("Q4_0");
+ * const tensor = new DeviceTensor("blk.0.attn_q.weight", layout, 64, 256, 2 ** 27);
+ * assertEquals(trainableOf(tensor, tensorId(tensor.name), "relative", 128).count, 2 * 64);
+ * ```
  */
 export function trainableOf(
   tensor: DeviceTensor,
@@ -64,7 +76,18 @@ export function trainableOf(
   return { name, id, count, form, span: Math.min(span, columns), rows, columns };
 }
 
-/** Whether a projection that keeps signs applies to what `trainable` tunes. True only for scales; everything else may have either sign. */
+/**
+ * Whether a projection that keeps signs applies to what `trainable` tunes. True only for scales; everything else may have either sign.
+ *
+ * @example Scales, and the minima beside them
+ * ```ts
+ * import { hasSign } from "@qzo/qzo/kernels";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(hasSign({ name: "blk.0.attn_q.weight", span: 32 }), true);
+ * assertEquals(hasSign({ name: "blk.0.attn_q.weight.minima", span: 32 }), false);
+ * ```
+ */
 export function hasSign({ name, span }: Pick<Trainable, "name" | "span">): boolean {
   return span !== 1 && partOf(name).part === "scales";
 }
@@ -112,7 +135,23 @@ interface Section {
   readonly place: BlockPlace;
 }
 
-/** The offsets of one fine-tune. Several sets can be used with the same loaded model. */
+/**
+ * The offsets of one fine-tune. Several sets can be used with the same loaded model.
+ *
+ * @example Write and read the offsets of one norm
+ * ```ts
+ * import { DeviceTensor, OffsetSet, openGpu, trainableOf } from "@qzo/qzo/kernels";
+ * import { tensorId } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using gpu = await openGpu();
+ * const norm = new DeviceTensor("output_norm.weight", { kind: "dense", type: "f32" }, 1, 4, gpu.maxBinding);
+ * const trainable = trainableOf(norm, tensorId(norm.name), "absolute", 1);
+ * using offsets = new OffsetSet([trainable], gpu.maxBinding).allocate(gpu);
+ * offsets.write(gpu, new Map([[norm.name, Float32Array.of(0.5, 0.25, 0, -1)]]));
+ * assertEquals((await offsets.read()).get(norm.name), Float32Array.of(0.5, 0.25, 0, -1));
+ * ```
+ */
 export class OffsetSet implements Disposable {
   /** The trained tensors and parts, in order. */
   readonly trainables: readonly Trainable[];

@@ -24,6 +24,21 @@ import type { DeviceTensor } from "../device/tensor.ts";
 /**
  * Reads the scales (in a dense tensor, the elements) or another part of a tensor, piece by piece. Returns the value that each offset tunes; NaN
  * for padding.
+ *
+ * @example The scales of two rows
+ * ```ts
+ * import { basesOf, DeviceTensor, openGpu, trainableOf } from "@qzo/qzo/kernels";
+ * import { tensorId } from "@qzo/qzo/optim";
+ * import { quantize } from "@qzo/qzo/quant";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const packed = quantize(new Float32Array(64).fill(-128), 2, 32, "Q8_0");
+ * using gpu = await openGpu();
+ * using tensor = new DeviceTensor("w", packed.layout, 2, 32, gpu.maxBinding);
+ * tensor.write(gpu, packed);
+ * const trained = trainableOf(tensor, tensorId("w"), "relative", 32);
+ * assertEquals(await basesOf(gpu, new Map([["w", tensor]]), trained), Float32Array.of(1, 1, NaN, NaN));
+ * ```
  */
 export async function basesOf(
   gpu: Gpu,
@@ -62,6 +77,17 @@ export async function basesOf(
  * Checks that offsets were created for an optimiser that needs a fact about each tensor (a share of its mask, a gain, a layer).
  *
  * @throws {TypeError} when they were created without the fact, or with that of another optimiser.
+ *
+ * @example An optimiser that needs gains
+ * ```ts
+ * import { assertTrainables, DeviceTensor, OffsetSet, trainableOf } from "@qzo/qzo/kernels";
+ * import { qzoPlus, tensorId } from "@qzo/qzo/optim";
+ * import { assertThrows } from "@std/assert";
+ *
+ * const norm = new DeviceTensor("output_norm.weight", { kind: "dense", type: "f32" }, 1, 64, 2 ** 27);
+ * const offsets = new OffsetSet([trainableOf(norm, tensorId(norm.name), "relative", 1)], 2 ** 27);
+ * assertThrows(() => assertTrainables(qzoPlus({ gainPower: 0.5 }), offsets), TypeError, "offsetsFor");
+ * ```
  */
 export function assertTrainables(
   { name, plan, groups, estimator }: Optimiser,
@@ -112,6 +138,23 @@ export function assertTrainables(
  * {@linkcode dueBefore}). `finetune`, `finetuneByFunction` and replay do this.
  *
  * @param tensors The base model's tensors.
+ *
+ * @example Mask one norm
+ * ```ts
+ * import { DeviceTensor, OffsetSet, openGpu, prepareOffsets, trainableOf } from "@qzo/qzo/kernels";
+ * import { dueBefore, preparationsOf, sparseMezo, tensorId } from "@qzo/qzo/optim";
+ *
+ * const packed = {
+ *   ...{ layout: { kind: "dense", type: "f32" }, rows: 1, columns: 4, codebook: new Uint32Array(0) },
+ *   ...{ codes: new Uint32Array(Float32Array.of(1, 2, 3, 4).buffer), scales: new Uint32Array(0) },
+ * } as const;
+ * using gpu = await openGpu();
+ * using norm = new DeviceTensor("output_norm.weight", packed.layout, 1, 4, gpu.maxBinding);
+ * norm.write(gpu, packed);
+ * using offsets = new OffsetSet([trainableOf(norm, tensorId(norm.name), "absolute", 1)], gpu.maxBinding);
+ * const [mask] = dueBefore(preparationsOf(sparseMezo().plan), 0, 0);
+ * await prepareOffsets(gpu, mask, offsets.allocate(gpu), new Map([[norm.name, norm]]));
+ * ```
  */
 export async function prepareOffsets(
   gpu: Gpu,

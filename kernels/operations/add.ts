@@ -17,7 +17,19 @@ export const addOperation: Operation<null> = {
   adjoint: (_graph, _inputs, _output, slope) => [slope, slope],
 };
 
-/** Records `a + b`, element by element. Both have as many elements as `b`. */
+/**
+ * Records `a + b`, element by element. Both have as many elements as `b`.
+ *
+ * @example A residual
+ * ```ts
+ * import { add, Graph } from "@qzo/qzo/kernels";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const graph = new Graph();
+ * const [residual, x] = [graph.value("residual", 64), graph.value("x", 64)];
+ * assertEquals(add({ graph }, residual, x).words, 64);
+ * ```
+ */
 export function add(
   { graph }: { readonly graph: Graph },
   a: Value | Storage,

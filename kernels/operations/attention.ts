@@ -144,6 +144,21 @@ function recordHeads(
  * Causal grouped-query attention with an online softmax (Milakov and Gimelshein, arXiv 1805.02867): `[B][M][heads *
  * head]`. A row attends to `[prefixStart, prefixEnd)` and `[ownStart, slot]`; with a window, only to the last keys of
  * these two ranges.
+ *
+ * @example Four query heads, two for keys and values
+ * ```ts
+ * import { attention, batchLayout, Graph, Storage } from "@qzo/qzo/kernels";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const layout = batchLayout({ rows: 4, lossRows: 4, candidates: 1, examples: 1 });
+ * const batch = new Storage("batch", layout.words * 4, "scratch");
+ * const shape = { branches: 2, rows: 4, adapterClass: "hardware", perturbation: () => undefined } as const;
+ * const context = { ...shape, graph: new Graph(), batch, layout };
+ * const { graph } = context;
+ * const [q, k, v] = [4, 2, 2].map((heads, i) => graph.value("qkv"[i], 2 * 4 * heads * 16));
+ * const y = attention(context, q, k, v, { heads: 4, keyValueHeads: 2, headDimension: 16 });
+ * assertEquals(y.words, 2 * 4 * 4 * 16);
+ * ```
  */
 export function attention(
   context: ForwardContext,

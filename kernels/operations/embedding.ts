@@ -158,7 +158,22 @@ function recordRows(
   }
 }
 
-/** Looks up rows of an embedding table by token or position, or one row for all: `[B][M][D]`. */
+/**
+ * Looks up rows of an embedding table by token or position, or one row for all: `[B][M][D]`.
+ *
+ * @example Rows of a table, by token
+ * ```ts
+ * import { batchLayout, DeviceTensor, embedding, Graph, Storage } from "@qzo/qzo/kernels";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const layout = batchLayout({ rows: 4, lossRows: 4, candidates: 1, examples: 1 });
+ * const batch = new Storage("batch", layout.words * 4, "scratch");
+ * const shape = { branches: 2, rows: 4, adapterClass: "hardware", perturbation: () => undefined } as const;
+ * const context = { ...shape, graph: new Graph(), batch, layout };
+ * const table = new DeviceTensor("token_embd.weight", { kind: "dense", type: "f32" }, 1024, 64, 2 ** 27);
+ * assertEquals(embedding(context, table).words, 2 * 4 * 64);
+ * ```
+ */
 export function embedding(
   context: ForwardContext,
   table: DeviceTensor,

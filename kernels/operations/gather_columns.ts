@@ -47,6 +47,17 @@ export const gatherColumnsOperation: Operation<GatherColumnsAttributes> = {
  * Records `y[row][j] = x[row][order[j]]` for rows of `columns` elements, a multiple of 4.
  *
  * @param order `columns` words, each less than `columns`.
+ *
+ * @example The input of a matrix with reordered columns
+ * ```ts
+ * import { gatherColumns, Graph, Storage } from "@qzo/qzo/kernels";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const graph = new Graph();
+ * const x = graph.value("x", 3 * 64);
+ * const order = new Storage("column order", 64 * 4, "weights");
+ * assertEquals(gatherColumns({ graph }, x, order, 64).words, 3 * 64);
+ * ```
  */
 export function gatherColumns(
   { graph }: { readonly graph: Graph },

@@ -74,6 +74,21 @@ export const targetLogProbabilityOperation: Operation<TargetAttributes> = {
 /**
  * Writes the log-probabilities of the targets of `list` into `out` (`[B][lossRows]`), from logits
  * `[B][list.count][vocabulary]`.
+ *
+ * @example All loss rows at once
+ * ```ts
+ * import { batchLayout, Graph, Storage, targetLogProbability } from "@qzo/qzo/kernels";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const layout = batchLayout({ rows: 4, lossRows: 4, candidates: 1, examples: 1 });
+ * const batch = new Storage("batch", layout.words * 4, "scratch");
+ * const shape = { branches: 2, rows: 4, adapterClass: "hardware", perturbation: () => undefined } as const;
+ * const context = { ...shape, graph: new Graph(), batch, layout };
+ * const logits = context.graph.value("logits", 2 * 4 * 1024);
+ * const out = context.graph.value("log-probabilities", 2 * 4);
+ * targetLogProbability(context, logits, 1024, out, { first: 0, count: 4, lossRows: 4 });
+ * assertEquals(context.graph.dispatches.length, 1);
+ * ```
  */
 export function targetLogProbability(
   context: ForwardContext,
@@ -165,6 +180,21 @@ function recordLosses(
 /**
  * Records the losses by branch into `losses`, starting at index `first` (default 0), and the mean log-probabilities of
  * candidates into `scores` (`[B][candidates]`).
+ *
+ * @example A loss for each of two branches
+ * ```ts
+ * import { batchLayout, batchLoss, Graph, Storage } from "@qzo/qzo/kernels";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const layout = batchLayout({ rows: 4, lossRows: 4, candidates: 1, examples: 1 });
+ * const batch = new Storage("batch", layout.words * 4, "scratch");
+ * const shape = { branches: 2, rows: 4, adapterClass: "hardware", perturbation: () => undefined } as const;
+ * const context = { ...shape, graph: new Graph(), batch, layout };
+ * const [losses, scores] = ["losses", "scores"].map((label) => new Storage(label, 2 * 4, "activations"));
+ * const logProbabilities = context.graph.value("log-probabilities", 2 * 4);
+ * batchLoss(context, logProbabilities, { lossRows: 4, candidates: 1 }, { losses, scores });
+ * assertEquals(context.graph.dispatches[0].workgroups, 2);
+ * ```
  */
 export function batchLoss(
   context: ForwardContext,

@@ -50,7 +50,21 @@ export const pickColumnsOperation: Operation<ColumnRange> = {
  * Records `y[b][i][j] = x[b][i][first + j]`: `[B][M][count]`.
  *
  * @throws {RangeError} when a number is not a multiple of 4.
+ *
+ * @example The keys of a product that has queries, keys and values
+ * ```ts
+ * import { Graph, pickColumns } from "@qzo/qzo/kernels";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const graph = new Graph();
+ * const product = graph.value("qkv", 2 * (64 + 32 + 32));
+ * assertEquals(pickColumns({ graph }, product, { of: 128, first: 64, count: 32 }).words, 2 * 32);
+ * ```
  */
-export function pickColumns({ graph }: ForwardContext, x: Value, range: ColumnRange): Value {
+export function pickColumns(
+  { graph }: Pick<ForwardContext, "graph">,
+  x: Value,
+  range: ColumnRange,
+): Value {
   return recordOperation(graph, pickColumnsOperation, [x], range);
 }

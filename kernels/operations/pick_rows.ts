@@ -42,7 +42,23 @@ export const pickRowsOperation: Operation<PickRowsAttributes> = {
   ],
 };
 
-/** Records `y[b][i] = x[b][list[i]]` for rows of `width` elements, a multiple of 4: `[B][list.count][width]`. */
+/**
+ * Records `y[b][i] = x[b][list[i]]` for rows of `width` elements, a multiple of 4: `[B][list.count][width]`.
+ *
+ * @example The rows whose logits are needed
+ * ```ts
+ * import { batchLayout, Graph, pickRows, Storage } from "@qzo/qzo/kernels";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const layout = batchLayout({ rows: 4, lossRows: 4, candidates: 1, examples: 1 });
+ * const batch = new Storage("batch", layout.words * 4, "scratch");
+ * const shape = { branches: 2, rows: 4, adapterClass: "hardware", perturbation: () => undefined } as const;
+ * const context = { ...shape, graph: new Graph(), batch, layout };
+ * const x = context.graph.value("x", 2 * 4 * 64);
+ * const y = pickRows(context, x, 64, { first: layout.lossRows, count: 4 });
+ * assertEquals(y.words, 2 * 4 * 64);
+ * ```
+ */
 export function pickRows(
   context: ForwardContext,
   x: Value | Storage,

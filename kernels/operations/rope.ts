@@ -83,6 +83,21 @@ function rotate(
 /**
  * Rotates queries or keys in place by their positions (Su et al., arXiv 2104.09864). `table` is
  * `[positions][pairs](cos, sin)`.
+ *
+ * @example Queries of four heads
+ * ```ts
+ * import { batchLayout, Graph, rope, Storage } from "@qzo/qzo/kernels";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const layout = batchLayout({ rows: 4, lossRows: 4, candidates: 1, examples: 1 });
+ * const batch = new Storage("batch", layout.words * 4, "scratch");
+ * const shape = { branches: 2, rows: 4, adapterClass: "hardware", perturbation: () => undefined } as const;
+ * const context = { ...shape, graph: new Graph(), batch, layout };
+ * const table = new Storage("rope table", 128 * 8 * 2 * 4, "weights");
+ * const q = context.graph.value("q", 2 * 4 * 64);
+ * const rotated = rope(context, q, table, { heads: 4, headDimension: 16, interleaved: false });
+ * assertEquals(rotated, q);
+ * ```
  */
 export function rope(context: ForwardContext, x: Value, table: Storage, shape: HeadShape): Value {
   return recordOperation(context.graph, ropeOperation, [x], { context, table, ...shape });

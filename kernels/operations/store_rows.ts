@@ -46,6 +46,20 @@ export const storeRowsOperation: Operation<StoreRowsAttributes, Storage> = {
 /**
  * Copies the keys or values of this forward pass into their slots of a cache with `cacheRows` rows per branch. If it is
  * `rolling`, slots are taken modulo `cacheRows`.
+ *
+ * @example Keys of a generation
+ * ```ts
+ * import { batchLayout, Graph, Storage, storeRows } from "@qzo/qzo/kernels";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const layout = batchLayout({ rows: 4, lossRows: 4, candidates: 1, examples: 1 });
+ * const batch = new Storage("batch", layout.words * 4, "scratch");
+ * const shape = { branches: 2, rows: 4, adapterClass: "hardware", perturbation: () => undefined } as const;
+ * const context = { ...shape, graph: new Graph(), batch, layout };
+ * const cache = new Storage("keys", 2 * 128 * 32 * 4, "activations");
+ * storeRows(context, context.graph.value("k", 2 * 4 * 32), cache, 32, 128);
+ * assertEquals(context.graph.dispatches.length, 1);
+ * ```
  */
 export function storeRows(
   context: ForwardContext,

@@ -14,7 +14,27 @@ import secondMoments from "./second_moments.wgsl.ts";
 /** Columns and rows of the sums computed by one workgroup. */
 const TILE = 64;
 
-/** `sum x xᵀ` and `sum |x|` over rows x of `columns` values, a multiple of 4. Zero when allocated. */
+/**
+ * `sum x xᵀ` and `sum |x|` over rows x of `columns` values, a multiple of 4. Zero when allocated.
+ *
+ * @example One row
+ * ```ts
+ * import { compileGraph, Graph, InputSums, openGpu, SHADER_LIBRARY, Storage, submitPlanInTurns } from "@qzo/qzo/kernels";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using gpu = await openGpu();
+ * using x = new Storage("x", 16, "scratch").allocate(gpu);
+ * using used = new Storage("used", 16, "scratch").allocate(gpu);
+ * gpu.write(x.buffer, Float32Array.of(1, -2, 3, 0));
+ * gpu.write(used.buffer, Uint32Array.of(1));
+ * using sums = new InputSums(4, gpu.maxBinding).allocate(gpu);
+ * const graph = new Graph();
+ * sums.record(graph, x, used);
+ * using plan = compileGraph(gpu, graph, SHADER_LIBRARY);
+ * await submitPlanInTurns(gpu, plan);
+ * assertEquals((await sums.read(gpu)).absolute, Float32Array.of(1, 2, 3, 0));
+ * ```
+ */
 export class InputSums implements Disposable {
   /** Values per row. */
   readonly columns: number;

@@ -9,7 +9,26 @@ import type { Gpu } from "../device/gpu.ts";
 import type { Storage } from "../device/storage.ts";
 import source from "./copy_block.wgsl.ts";
 
-/** Copies `target.bytes` bytes from any position in `source` to the whole of `target`. */
+/**
+ * Copies `target.bytes` bytes from any position in `source` to the whole of `target`.
+ *
+ * @example The second block of three
+ * ```ts
+ * import { BlockCopy, openGpu, Storage } from "@qzo/qzo/kernels";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using gpu = await openGpu();
+ * using source = new Storage("steps", 3 * 256, "scratch").allocate(gpu);
+ * using target = new Storage("step", 256, "scratch").allocate(gpu);
+ * gpu.write(source.buffer, Float32Array.from({ length: 192 }, (_, i) => i));
+ * const encoder = gpu.device.createCommandEncoder();
+ * const pass = encoder.beginComputePass();
+ * new BlockCopy(gpu, source, target).encode(pass, 256);
+ * pass.end();
+ * gpu.device.queue.submit([encoder.finish()]);
+ * assertEquals((await gpu.readFloats(target.buffer))[0], 64);
+ * ```
+ */
 export class BlockCopy {
   /** The buffer to copy from. */
   readonly source: Storage;

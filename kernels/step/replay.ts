@@ -36,6 +36,21 @@ const MOST_WAITING = 64;
  *
  * @param rule The distribution of z, the update rule and the projection.
  * @param tensors The base model's tensors. Their scales limit absolute offsets whose sign is kept.
+ *
+ * @example One step of one norm
+ * ```ts
+ * import { DeviceTensor, OffsetSet, openGpu, replayMoves, trainableOf } from "@qzo/qzo/kernels";
+ * import { mezo, stepSeed, masterSeed, tensorId } from "@qzo/qzo/optim";
+ * import { assert } from "@std/assert";
+ *
+ * using gpu = await openGpu();
+ * const norm = new DeviceTensor("output_norm.weight", { kind: "dense", type: "f32" }, 1, 64, gpu.maxBinding);
+ * const trainables = [trainableOf(norm, tensorId(norm.name), "absolute", 1)];
+ * using offsets = new OffsetSet(trainables, gpu.maxBinding).allocate(gpu);
+ * const steps = [{ seeds: [stepSeed(masterSeed(1), 0, 0)], coefficients: [2 ** -10] }];
+ * await replayMoves(gpu, mezo(), offsets, new Map([[norm.name, norm]]), steps);
+ * assert((await offsets.read()).get(norm.name)!.some((offset) => offset !== 0));
+ * ```
  */
 export async function replayMoves(
   gpu: Gpu,

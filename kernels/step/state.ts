@@ -10,7 +10,20 @@ import { Storage } from "../device/storage.ts";
 /** Words at the start of the control block, before the optimiser's state: number of steps recorded, and the halted flag. */
 export const CONTROL_WORDS = 2;
 
-/** The state of a training run on the device. */
+/**
+ * The state of a training run on the device.
+ *
+ * @example What a step of qzoNormalised leaves
+ * ```ts
+ * import { StepState } from "@qzo/qzo/kernels";
+ * import { qzoNormalised } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const state = new StepState(qzoNormalised(), 64);
+ * const { losses, derivatives, coefficients } = state.parseRecord(new Float32Array(64 * state.recordWords), 0);
+ * assertEquals([losses.length, derivatives.length, coefficients.length], [2, 1, 1]);
+ * ```
+ */
 export class StepState implements Disposable {
   /** Number of steps recorded since the last reset, the halted flag, then the chain's state scalars. */
   readonly control: Storage;

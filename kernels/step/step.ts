@@ -48,6 +48,21 @@ export interface StepTrial {
  *
  * @throws {TypeError} when an input is missing: the seeds of directions that are held, remembered or masked, the host scalars of an update rule,
  * or the evaluation of an accept rule's candidates.
+ *
+ * @example A step of MeZO, from its losses on
+ * ```ts
+ * import { DeviceTensor, Graph, OffsetSet, optimiserStep, StepState, Storage, trainableOf } from "@qzo/qzo/kernels";
+ * import { mezo, tensorId } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const norm = new DeviceTensor("output_norm.weight", { kind: "dense", type: "f32" }, 1, 64, 2 ** 27);
+ * const offsets = new OffsetSet([trainableOf(norm, tensorId(norm.name), "absolute", 1)], 2 ** 27);
+ * const [graph, optimiser] = [new Graph(), mezo()];
+ * const [losses, branches, scalars] = ["losses", "branches", "scalars"].map((label) => new Storage(label, 256, "scratch"));
+ * const inputs = { branches: { storage: branches }, scalars: { storage: scalars } };
+ * optimiserStep(graph, optimiser, new StepState(optimiser, 1), losses, inputs, offsets, new Map([[norm.name, norm]]));
+ * assertEquals(graph.dispatches.map(({ label }) => label), ["mezo scalar step", "update offsets 0"]);
+ * ```
  */
 export function optimiserStep(
   graph: Graph,

@@ -76,6 +76,20 @@ export function damageText({ record, records, offset }: LedgerDamage): string {
  * @param steps Number of steps wanted.
  * @throws {SyntaxError} when the ledger is damaged within these steps.
  * @throws {TypeError} when it is a ledger of exact gradients.
+ *
+ * @example More than there are
+ * ```ts
+ * import { encodeHeader, encodeRecord, NOISE_VERSION, qzo, readLedger, stepsToReplay } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const head = encodeHeader({
+ *   ...{ model: "toy", trainables: [], optimiser: qzo().describe(), seed: 1, data: null },
+ *   ...{ distribution: "normal", projection: "keep-sign", noiseVersion: NOISE_VERSION },
+ *   ...{ directions: 1, stateSize: 0, created: "2026-01-01T00:00:00Z" },
+ * });
+ * const ledger = readLedger(Uint8Array.of(...head.bytes, ...encodeRecord(head, 0, [2 ** -20], [])));
+ * assertEquals([stepsToReplay(ledger), stepsToReplay(ledger, 20)], [1, 1]);
+ * ```
  */
 export function stepsToReplay({ header, records, damage }: Ledger, steps?: number): number {
   assertReplayed(header);
@@ -112,6 +126,19 @@ function startChecksum(head: LedgerHead, index: number): number {
  * @param state The transformation's state after the step, finite f32.
  * @throws {TypeError} when the number of coefficients or state values is wrong.
  * @throws {RangeError} when one of them is not rounded or not finite.
+ *
+ * @example The first step of plain QZO takes five bytes
+ * ```ts
+ * import { encodeHeader, encodeRecord, NOISE_VERSION, qzo, roundCoefficient } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const head = encodeHeader({
+ *   ...{ model: "toy", trainables: [], optimiser: qzo().describe(), seed: 1, data: null },
+ *   ...{ distribution: "normal", projection: "keep-sign", noiseVersion: NOISE_VERSION },
+ *   ...{ directions: 1, stateSize: 0, created: "2026-01-01T00:00:00Z" },
+ * });
+ * assertEquals(encodeRecord(head, 0, [roundCoefficient(1e-4)], []).length, 5);
+ * ```
  */
 export function encodeRecord(
   head: LedgerHead,
@@ -178,7 +205,23 @@ function isCoefficient(value: number): boolean {
   return Number.isFinite(value) && Object.is(roundCoefficient(value), value);
 }
 
-/** The records of a ledger, by step. */
+/**
+ * The records of a ledger, by step.
+ *
+ * @example The coefficients of one step
+ * ```ts
+ * import { encodeHeader, encodeRecord, LedgerReader, NOISE_VERSION, qzo } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const head = encodeHeader({
+ *   ...{ model: "toy", trainables: [], optimiser: qzo().describe(), seed: 1, data: null },
+ *   ...{ distribution: "normal", projection: "keep-sign", noiseVersion: NOISE_VERSION },
+ *   ...{ directions: 1, stateSize: 0, created: "2026-01-01T00:00:00Z" },
+ * });
+ * const records = new LedgerReader(head, encodeRecord(head, 0, [2 ** -20], []));
+ * assertEquals([records.length, ...records.coefficients(0)], [1, 2 ** -20]);
+ * ```
+ */
 export class LedgerReader implements Iterable<LedgerRecord> {
   /** Number of records. */
   readonly length: number;

@@ -31,6 +31,20 @@ function shortened(model: string): string {
  * Rejects a ledger that was written for another model or other trainables, or with other noise.
  *
  * @throws {RangeError} naming the first difference.
+ *
+ * @example Another model
+ * ```ts
+ * import { assertLedgerFits, encodeHeader, NOISE_VERSION, qzo } from "@qzo/qzo/optim";
+ * import { assertThrows } from "@std/assert";
+ *
+ * const { header } = encodeHeader({
+ *   ...{ model: "toy", trainables: [], optimiser: qzo().describe(), seed: 1, data: null },
+ *   ...{ distribution: "normal", projection: "keep-sign", noiseVersion: NOISE_VERSION },
+ *   ...{ directions: 1, stateSize: 0, created: "2026-01-01T00:00:00Z" },
+ * });
+ * assertLedgerFits(header, "toy", []);
+ * assertThrows(() => assertLedgerFits(header, "another", []), RangeError, "not the base");
+ * ```
  */
 export function assertLedgerFits(
   header: LedgerHeader,

@@ -113,6 +113,19 @@ function padded(length: number): number {
  * Encodes the head of a ledger.
  *
  * @throws {SyntaxError} when the header violates its type.
+ *
+ * @example The head of a new ledger
+ * ```ts
+ * import { encodeHeader, NOISE_VERSION, qzo } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { bytes, recordSize } = encodeHeader({
+ *   ...{ model: "toy", trainables: [], optimiser: qzo().describe(), seed: 1, data: null },
+ *   ...{ distribution: "normal", projection: "keep-sign", noiseVersion: NOISE_VERSION },
+ *   ...{ directions: 1, stateSize: 0, created: "2026-01-01T00:00:00Z" },
+ * });
+ * assertEquals([new TextDecoder().decode(bytes.subarray(0, 8)), recordSize], ["QZOLEDGR", 5]);
+ * ```
  */
 export function encodeHeader(header: LedgerHeader): LedgerHead {
   const { features, checked, shape } = checkHeader({ ...header });

@@ -181,7 +181,18 @@ export interface Period {
   readonly due: readonly OffsetsPreparation[];
 }
 
-/** The changes of offsets that are due before a step: those whose interval divides it, and all of them before the `first` step of a run. */
+/**
+ * The changes of offsets that are due before a step: those whose interval divides it, and all of them before the `first` step of a run.
+ *
+ * @example A mask that is drawn anew every four steps
+ * ```ts
+ * import { dueBefore, preparationsOf, sparseMezo } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const preparations = preparationsOf(sparseMezo({ resample: 4 }).plan);
+ * assertEquals([0, 1, 4].map((step) => dueBefore(preparations, step, 0).length), [1, 0, 1]);
+ * ```
+ */
 export function dueBefore(
   preparations: readonly Preparation[],
   step: number,

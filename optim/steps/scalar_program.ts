@@ -48,7 +48,18 @@ export interface HostSide {
   readonly scalars: readonly number[];
 }
 
-/** Computes the points of a step and the scalars of its program, before anything is evaluated. */
+/**
+ * Computes the points of a step and the scalars of its program, before anything is evaluated.
+ *
+ * @example The two points of a step of MeZO
+ * ```ts
+ * import { hostSide, masterSeed, mezo } from "@qzo/qzo/optim";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { looks } = hostSide(mezo({ epsilon: 1e-3 }), masterSeed(1), 0);
+ * assertEquals(looks.map(({ amplitude }) => amplitude), [1e-3, -1e-3]);
+ * ```
+ */
 export function hostSide(
   { estimator, transformation, plan }: Pick<Optimiser, "estimator" | "transformation" | "plan">,
   master: Seed,

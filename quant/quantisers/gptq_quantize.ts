@@ -120,6 +120,20 @@ export function gptqQuantizer(statistics: InputStatistics, options: GptqOptions 
  * of errors to later columns, f32 is enough. Needs 128 MiB more for the errors.
  *
  * @throws As {@linkcode gptqQuantizer} does.
+ *
+ * @example One matrix, with its products computed here
+ * ```ts
+ * import { gptqComputation, gptqQuantize, ProductWorkers, runWith } from "@qzo/qzo/quant";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const n = 32;
+ * const moments = new Float32Array(n * n).map((_, i) => Math.floor(i / n) === i % n ? 1 : 0.9);
+ * const statistics = { columns: n, tokens: 100, moments, magnitudes: new Float32Array(n).fill(0.8) };
+ * const values = Float32Array.from({ length: n }, (_, i) => Math.sin(i * i));
+ * using here = new ProductWorkers(0);
+ * const packed = await runWith(gptqComputation(statistics)(values, 1, n, "int4_g32"), here);
+ * assertEquals(packed, gptqQuantize(values, 1, n, "int4_g32", statistics));
+ * ```
  */
 export function gptqComputation(
   statistics: InputStatistics,

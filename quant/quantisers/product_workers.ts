@@ -15,6 +15,18 @@ const LEAST_WORK = 2 ** 21;
  * Computes products in f64 on workers. The rows of `a` are distributed among them, and each product is computed as on
  * one thread, so the bits do not depend on the number of workers. Products are computed on the caller's thread if
  * workers are unavailable, or if matrices are small or not in shared memory (see `sharedFloats`).
+ *
+ * @example Products of two rows with themselves
+ * ```ts
+ * import { ProductWorkers } from "@qzo/qzo/quant";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using workers = new ProductWorkers(2);
+ * const a = { values: Float64Array.of(1, 2, 3, 4), stride: 2, first: 0, count: 2 };
+ * const out = new Float64Array(4);
+ * await workers.multiply({ a, b: a, from: 0, to: 2, out });
+ * assertEquals(out, Float64Array.of(5, 11, 11, 25));
+ * ```
  */
 export class ProductWorkers implements Products {
   #helpers: Helper[] = [];

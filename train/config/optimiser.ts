@@ -45,7 +45,8 @@ export interface ConfiguredOptimiser {
 }
 
 /**
- * The configured optimiser. Arguments that are not given have the optimiser's own defaults. A decaying schedule starts at the learning rate,
+ * The configured optimiser. Arguments that are not given have the optimiser's own defaults, or those for the adapter if only an adapter is trained.
+ * In long runs with a decaying schedule, default learning rates are lower. A decaying schedule starts at the learning rate,
  * given or default, and ends with the run. All durations are in steps of the run, even if the optimiser moves once in several steps
  * (`accumulate`, `batch_per_direction`); its schedules, which count moves, are converted.
  *
@@ -118,9 +119,10 @@ export function optimiserOfConfig(configured: ConfiguredOptimiser): Optimiser {
 }
 
 /**
- * What an optimiser looks and steps by default for the numbers of a scheme. The optimiser's own are for numbers as large as LoRA's; for numbers that are `size` times as large epsilon is
- * that many times as far, and a step as many times as long: a derivative shrinks by it, what is made of one that is normalised does not, and a length from a
- * curvature is in units of epsilon already.
+ * The default epsilon and learning rate of an optimiser for an adapter. The optimiser's own adapter defaults are meant for values as large as
+ * LoRA's. For a scheme whose values are `size` times as large, epsilon is `size` times as large, and the learning rate is chosen so that a step is
+ * `size` times as long: a derivative itself becomes `size` times smaller, a normalised derivative does not, and a length computed from the curvature
+ * is already proportional to epsilon. If the scheme multiplies two trained matrices, as LoRA does, epsilon is also multiplied by the optimiser's `product`.
  */
 export function adapterDefaults(
   name: OptimiserConfig["name"],
@@ -186,7 +188,7 @@ function withAdapterDefaults(
 ): OptimiserConfig {
   const named = namedOptimisers[config.name];
   const { tangents, exact } = named().estimator;
-  // Exact derivatives look nowhere.
+  // Exact derivatives have no epsilon.
   const looks = !tangents && !exact && !config.tangents;
   return {
     ...config,
@@ -241,7 +243,7 @@ function foreign(key: string, value: unknown, name: string): RangeError {
   return new RangeError(`Cannot use optimiser.${key}: ${value}: ${name} has no such argument`);
 }
 
-/** What default learning rates are multiplied by for the length of the run; 1 for a schedule that does not fall, and where a rate was chosen. */
+/** The factor for default learning rates in long runs. 1 for a constant schedule, or if a learning rate was given. */
 function shareOf({ steps, optimiser }: ConfiguredOptimiser): number {
   const { name, learningRate, schedule, accumulate = 1, batchPerDirection = 1 } = optimiser;
   const { fullRateSteps } = namedOptimisers[name];

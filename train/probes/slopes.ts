@@ -10,24 +10,24 @@ import type { PackedBatch } from "../../models/batch.ts";
 import type { Model } from "../../models/inference/model.ts";
 import { Trainer } from "../steps/trainer.ts";
 
-/** How to look. */
+/** Options of {@linkcode squaredSlopes}. */
 export interface SlopesOptions {
-  /** What the slopes are for, in errors. */
+  /** What the slopes are for, as part of error messages. */
   readonly what: string;
-  /** Of the directions; default 0. */
+  /** Seed of the directions. Default 0. */
   readonly seed?: number | undefined;
-  /** Stops between two batches. */
+  /** Aborts between two batches. */
   readonly signal?: AbortSignal | undefined;
-  /** Told after each batch how many of how many are done. */
+  /** Called after each batch with the number of batches done and their total. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
 /**
- * The mean square, by block, of derivatives along directions in that block alone, over batches; nothing is changed.
+ * For each block, the mean square over batches of the derivative along directions within that block. Offsets are not changed.
  *
- * @param probe Looks along all blocks in each step (the order `"all"`), with a learning rate of 0
- * @param offsets What is looked along, allocated
- * @throws {RangeError} When a loss is not finite
+ * @param probe An optimiser that perturbs all blocks in each step (the order `"all"`), with a learning rate of 0.
+ * @param offsets The offsets to perturb, allocated.
+ * @throws {RangeError} when a loss is not finite.
  */
 export async function squaredSlopes(
   model: Model,

@@ -12,10 +12,10 @@ import type { TaskExamples } from "./task_examples.ts";
 const measures = { dominant: "outliers", sensitive: "sensitivity" } as const;
 
 /**
- * The configuration with the layer's number where `trainables.layers` is a word: the first training examples are looked at, by forward
- * passes alone. Otherwise the configuration itself. The same device finds the same layer again.
+ * If `trainables.layers` is a word, returns the configuration with the number of the layer that it stands for, found by forward passes on the first
+ * training examples. Otherwise returns the configuration unchanged. The result is the same every time on the same device.
  *
- * @param onProgress Told after each batch how many of how many are done
+ * @param onProgress Called after each batch with the number of batches done and their total.
  */
 export async function chooseLayers(
   config: TrainConfig,

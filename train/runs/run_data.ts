@@ -12,7 +12,7 @@ import { describeTask, type TaskExamples } from "./task_examples.ts";
 
 /** How examples become batches, besides the seed. */
 export interface DataOrder {
-  /** Who is in the smaller batch of an epoch. Default `"random"`. */
+  /** Which examples are in the smaller batch of an epoch. Default `"random"`. */
   readonly leftOver?: LeftOver | undefined;
   /** When the masked tokens of a text are chosen. Default `"once"`. */
   readonly masks?: Masks | undefined;
@@ -52,12 +52,12 @@ export function masksOfExamples({ task, train }: Pick<TaskExamples, "task" | "tr
   return task === undefined && train.examples.some(({ masked }) => masked) ? "each epoch" : "once";
 }
 
-/** When those of a run are, by its ledger's header. */
+/** When the masked tokens of a run are chosen, according to its ledger's header. */
 export function masksOf({ data }: Pick<LedgerHeader, "data">): Masks {
   return isFields(data) && data.masks === "each epoch" ? "each epoch" : "once";
 }
 
-/** Who is in the smaller batch of an epoch, by a ledger's header. */
+/** Which examples are in the smaller batch of an epoch, according to a ledger's header. */
 export function leftOverOf({ data }: Pick<LedgerHeader, "data">): LeftOver {
   return isFields(data) && data.leftOver === "random" ? "random" : "longest";
 }

@@ -80,17 +80,20 @@ export async function configuredSource(
   return format === undefined ? stored : await exactlyQuantizedSource(stored, { format }, signal);
 }
 
-/** One of several adapters that a session uses the sum of. */
+/** One of several adapters whose sum a session uses. */
 export interface AdapterShare {
-  /** Of a file of tuned scales to lay over the model, or of an adapter to put beside it. */
+  /** Path of a file of tuned scales that replace the model's, or of an adapter that is added to it. */
   readonly path: string;
-  /** How much of it, see {@linkcode mixedAdapter}; tuned scales are used whole. Default 1. */
+  /** Weight in the sum, see {@linkcode mixedAdapter}. Must be 1 for tuned scales. Default 1. */
   readonly weight?: number | undefined;
 }
 
 /** Options for opening a session. */
 export interface RunSessionOptions extends LoadOptions {
-  /** Path of a file of tuned scales to lay over the model, or of an adapter to put beside it; or several of them, whose sum is used. */
+  /**
+   * Path of a file of tuned scales that replace the model's, or of an adapter that is added to it, or several of these, whose sum is used.
+   * Default: `adapter` of the configuration.
+   */
   readonly adapter?: string | readonly AdapterShare[] | undefined;
   /** Limits of running time, instead of the configured ones. */
   readonly pacing?: PacingLimits | undefined;
@@ -146,7 +149,11 @@ export function configuredAdapter(
   return make(model, { ...own, ...Object.fromEntries(said), seed });
 }
 
-/** The file of tuned scales among adapters. @throws {RangeError} For several, or a part of one */
+/**
+ * The path of the file of tuned scales among adapters. Undefined if there is none.
+ *
+ * @throws {RangeError} when there are several, or the weight of one is not 1.
+ */
 function scalesAmong(shares: readonly AdapterShare[]): string | undefined {
   const [first, second] = shares.filter(({ path }) => !isBesideModel(path));
   if (second) {
@@ -162,7 +169,7 @@ function scalesAmong(shares: readonly AdapterShare[]): string | undefined {
   return first?.path;
 }
 
-/** The adapters of files as one, and what their files say. */
+/** The sum of the adapters in files, and the contents of the files. */
 async function sumOf(
   shares: readonly AdapterShare[],
   base: ModelSource,

@@ -1,5 +1,5 @@
 /**
- * Which training examples a step takes.
+ * Determines which training examples each step takes.
  *
  * @module
  */
@@ -8,23 +8,23 @@ import { type Example, exampleCost } from "../../models/batch.ts";
 import type { Optimiser } from "../../optim/optimiser.ts";
 import { type BatchOrder, batchOrder, type LeftOver } from "../../tasks/order.ts";
 
-/** What an order follows from besides the examples. */
+/** What determines an order besides the examples. */
 export interface StepOrderOptions {
-  /** Examples of a step. Default 16. */
+  /** Examples per step. Default 16. */
   readonly batchSize?: number;
-  /** Default 0. */
+  /** Seed of the order. Default 0. */
   readonly seed?: number;
-  /** Who is in the smaller batch of an epoch. Default `"random"`. */
+  /** Which examples are in the smaller batch of an epoch. Default `"random"`. */
   readonly leftOver?: LeftOver | undefined;
 }
 
 /** Which examples a step takes. */
 export interface StepOrder extends BatchOrder {
-  /** Those of the gradient's batch, where it has its own. */
+  /** Returns the examples of the exact gradient's batch. Undefined if a step takes only one batch. */
   readonly second?: (step: number) => readonly number[];
 }
 
-/** The order of training batches: a function of seed and step, so that a resumed run sees what an unbroken one would. */
+/** The order of training batches. It depends only on seed and step, so a resumed run sees the same batches as an uninterrupted one. */
 export function trainingOrder(
   train: readonly Example[],
   { batchSize = 16, seed = 0, leftOver }: StepOrderOptions,
@@ -39,9 +39,10 @@ export function trainingOrder(
 }
 
 /**
- * The order of a step's batches: one, or one along noise and another for the gradient ({@linkcode Estimator.batches}). A function of seed and step.
+ * The order of training batches for an optimiser. A step takes one batch or, if the estimator has `batches`, one for the estimate along noise and
+ * another for the exact gradient. The order depends only on seed and step.
  *
- * @throws {RangeError} When no example is long enough to be looked at along noise, or none short enough for the gradient
+ * @throws {RangeError} when no example is long enough for the estimate along noise, or none is short enough for the exact gradient.
  */
 export function stepOrder(
   train: readonly Example[],

@@ -143,9 +143,9 @@ export class Trainer implements Disposable {
   }
 
   /**
-   * Queues step number `step` on `batch`; returns at once.
+   * Queues step number `step` on `batch`, and returns at once.
    *
-   * @throws {RangeError} When too many steps wait, or the batch does not fit the model
+   * @throws {RangeError} when too many steps are queued, or the batch does not fit the model.
    */
   enqueue(step: number, batch: PackedBatch): void {
     for (const _ of this.#submissions(step, batch));

@@ -51,7 +51,19 @@ export const capLogitsOperation: Operation<CapLogitsAttributes> = {
   adjoint: (graph, _inputs, output, slope, { cap }) => [capAdjoint(graph, output, slope, cap)],
 };
 
-/** Applies `cap * tanh(x / cap)` to every element, in place (Gemma 2, arXiv 2408.00118). */
-export function capLogits({ graph }: ForwardContext, x: Value, cap: number): Value {
+/**
+ * Applies `cap * tanh(x / cap)` to every element, in place (Gemma 2, arXiv 2408.00118).
+ *
+ * @example Logits within 30, as in Gemma 2
+ * ```ts
+ * import { capLogits, Graph } from "@qzo/qzo/kernels";
+ * import { assert } from "@std/assert";
+ *
+ * const graph = new Graph();
+ * const logits = graph.value("logits", 1024);
+ * assert(capLogits({ graph }, logits, 30) === logits);
+ * ```
+ */
+export function capLogits({ graph }: Pick<ForwardContext, "graph">, x: Value, cap: number): Value {
   return recordOperation(graph, capLogitsOperation, [x], { cap });
 }

@@ -19,7 +19,23 @@ export const siluGateOperation: Operation<null> = {
   adjoint: (graph, inputs, _output, slope) => activationAdjoint(graph, inputs, slope, "silu"),
 };
 
-/** Records `silu(gate) * up` (Shazeer, arXiv 2002.05202). */
-export function siluGate({ graph }: ForwardContext, gate: Value, up: Value): Value {
+/**
+ * Records `silu(gate) * up` (Shazeer, arXiv 2002.05202).
+ *
+ * @example The gate of a feed-forward layer
+ * ```ts
+ * import { Graph, siluGate } from "@qzo/qzo/kernels";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const graph = new Graph();
+ * const [gate, up] = [graph.value("gate", 2 * 256), graph.value("up", 2 * 256)];
+ * assertEquals(siluGate({ graph }, gate, up).words, 2 * 256);
+ * ```
+ */
+export function siluGate(
+  { graph }: Pick<ForwardContext, "graph">,
+  gate: Value,
+  up: Value,
+): Value {
   return recordOperation(graph, siluGateOperation, [gate, up], null);
 }

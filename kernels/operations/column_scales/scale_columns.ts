@@ -55,6 +55,20 @@ export const scaleColumnsOperation: Operation<ScaleColumnsAttributes> = {
 /**
  * Records `y[b, m, n] = x[b, m, n] * s_b[n]`, plus the residual if there is one, with the scales of branch `b`. All
  * values are `[B][M][columns]`. Source: Liu et al., arXiv 2205.05638.
+ *
+ * @example IA3 on the output of a matrix
+ * ```ts
+ * import { batchLayout, DeviceTensor, Graph, scaleColumns, Storage } from "@qzo/qzo/kernels";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const layout = batchLayout({ rows: 4, lossRows: 4, candidates: 1, examples: 1 });
+ * const batch = new Storage("batch", layout.words * 4, "scratch");
+ * const shape = { branches: 2, rows: 4, adapterClass: "hardware", perturbation: () => undefined } as const;
+ * const context = { ...shape, graph: new Graph(), batch, layout };
+ * const scales = new DeviceTensor("blk.0.attn_k.weight.ia3", { kind: "dense", type: "f32" }, 1, 32, 2 ** 27);
+ * const y = scaleColumns(context, context.graph.value("k", 2 * 4 * 32), { scales, rows: 4 });
+ * assertEquals(y.words, 2 * 4 * 32);
+ * ```
  */
 export function scaleColumns(
   context: ForwardContext,

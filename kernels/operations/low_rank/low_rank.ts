@@ -73,6 +73,22 @@ export const lowRankOperation: Operation<LowRankAttributes> = {
  * Records `y[b, m, n] = residual[b, m, n] + scale * (bias_b[n] + sum_r B_b[n, r] sum_k A_b[r, k] x[b, m, k])`, with the
  * factors and bias of branch `b` (LoRA: Hu et al., arXiv 2106.09685). `x` is `[B][M][inputs]` and the result
  * `[B][M][outputs]`.
+ *
+ * @example LoRA of rank 4 beside a matrix of 64 x 32
+ * ```ts
+ * import { batchLayout, DeviceTensor, Graph, lowRank, Storage } from "@qzo/qzo/kernels";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const layout = batchLayout({ rows: 4, lossRows: 4, candidates: 1, examples: 1 });
+ * const batch = new Storage("batch", layout.words * 4, "scratch");
+ * const shape = { branches: 2, rows: 4, adapterClass: "hardware", perturbation: () => undefined } as const;
+ * const context = { ...shape, graph: new Graph(), batch, layout };
+ * const [down, up] = [["lora_a", 64], ["lora_b", 32]].map(([name, columns]) =>
+ *   new DeviceTensor(`blk.0.attn_q.weight.${name}`, { kind: "dense", type: "f32" }, 4, Number(columns), 2 ** 27)
+ * );
+ * const y = lowRank(context, context.graph.value("x", 2 * 4 * 64), { down, up, scale: 2, rows: 4 });
+ * assertEquals(y.words, 2 * 4 * 32);
+ * ```
  */
 export function lowRank(
   context: ForwardContext,

@@ -80,6 +80,20 @@ export const rmsNormOperation: Operation<RmsNormAttributes> = {
 /**
  * Records `x / sqrt(mean(x^2) + epsilon) * gain` by row (Zhang and Sennrich, arXiv 1910.07467). With `list`, the result
  * contains only those rows.
+ *
+ * @example The norm before a head
+ * ```ts
+ * import { batchLayout, DeviceTensor, Graph, rmsNorm, Storage } from "@qzo/qzo/kernels";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const layout = batchLayout({ rows: 4, lossRows: 4, candidates: 1, examples: 1 });
+ * const batch = new Storage("batch", layout.words * 4, "scratch");
+ * const shape = { branches: 2, rows: 4, adapterClass: "hardware", perturbation: () => undefined } as const;
+ * const context = { ...shape, graph: new Graph(), batch, layout };
+ * const gain = new DeviceTensor("output_norm.weight", { kind: "dense", type: "f32" }, 1, 64, 2 ** 27);
+ * const y = rmsNorm(context, context.graph.value("x", 2 * 4 * 64), gain, 1e-5);
+ * assertEquals(y.words, 2 * 4 * 64);
+ * ```
  */
 export function rmsNorm(
   context: ForwardContext,

@@ -16,27 +16,28 @@ import { FirstOrderOptions } from "./first_order.ts";
 /** Options of {@linkcode addax} besides those of {@linkcode foSgd}. */
 export const AddaxOptions = {
   alpha: {
-    doc: "weight of the estimate along noise; that of the gradient is 1 less it",
+    doc: "weight of the estimate along noise; the weight of the exact gradient is 1 - alpha",
     min: 0,
     max: 1,
     default: 1e-3,
   },
   longerThan: {
-    doc: "tokens of an example: longer ones are looked at along noise, the others by the gradient",
+    doc:
+      "examples with more tokens are used for the estimate along noise, all others for the exact gradient",
     whole: true,
     min: 1,
     max: 2147483648,
-    shown: "both draw from all examples",
+    shown: "both batches are drawn from all examples",
   },
   noiseBatchSize: {
-    doc: "examples of a step that are looked at along noise",
+    doc: "examples per step for the estimate along noise",
     whole: true,
     min: 1,
     max: 65536,
-    shown: "as many as by the gradient",
+    shown: "as many as for the exact gradient",
   },
   clip: {
-    doc: "threshold of the derivative along noise, infinite for none",
+    doc: "threshold for clipping the derivative along noise; infinite disables clipping",
     min: 1e-30,
     max: 1e30,
     infinite: true,
@@ -48,7 +49,7 @@ export type AddaxOptions =
   & NamedOptions
   & OptionsOf<typeof AddaxOptions & typeof FirstOrderOptions>;
 
-/** A part of a mixture. */
+/** Multiplies values by a weight. */
 function weighed(by: number): Transformation {
   return elementwise("weigh", { by }, (o, value) => o.mul(value, o.constant(by)));
 }

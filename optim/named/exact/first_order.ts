@@ -15,7 +15,7 @@ import { MomentumOptions, ZoAdamOptions } from "../moments.ts";
 /** Options of {@linkcode foSgd} besides {@linkcode NamedOptions}. */
 export const FirstOrderOptions = {
   clipNorm: {
-    doc: "norm that a gradient is scaled down to where it is longer",
+    doc: "greatest norm of a gradient; a longer gradient is scaled down to it",
     min: 1e-30,
     max: 1e30,
     shown: "gradients are not clipped",
@@ -56,7 +56,7 @@ function clipped(norm: number | undefined): Transformation[] {
  * FO-SGD: descent along the exact gradient. Learning rate 1 for relative offsets. It stores nothing per offset besides the gradient. `epsilon`
  * and `distribution`, which all named optimisers accept, have no effect. See {@linkcode exactGradient} for its limitations.
  *
- * @example It looks at one point
+ * @example It evaluates one point
  * ```ts
  * import { foSgd } from "@qzo/qzo/optim";
  * import { assert, assertEquals } from "@std/assert";
