@@ -121,6 +121,8 @@ function pictureOf(rows: readonly LengthsRow[]): string {
             y: (row: LengthsRow) => row.planned.total / scale,
             stroke: COLOURS[i % COLOURS.length],
             strokeWidth: 2,
+            // Some lie on each other.
+            strokeDasharray: i % 2 === 1 ? "6 4" : "none",
           })
         ),
         Plot.dot(own.filter(({ accounted }) => accounted), {
@@ -177,6 +179,9 @@ export function lengthsReport(
         "",
       ];
     }),
+    "`forwardGrad` holds a value and its tangent where `zoSgd` holds two values. Recomputing several blocks at a time takes more than one: what a block leaves is larger than its input. Full",
+    "fine-tuning in 16 bits by first order, as in ZO-LLM's figure, has gradients as large as the weights (about 26 GB for OPT-13B) whatever the length; the scales of packed weights have not.",
+    "",
     "## A random Llama, planned and measured",
     "",
     "6 M weights, 8 blocks, 256 wide, Q4_0. Accounted is what the device held while steps were made. Times are medians of two or three steps, with one thread (`LP_NUM_THREADS=1`), taken beside other work: look at processor time.",
