@@ -139,21 +139,20 @@ export function assertTrainables(
  *
  * @param tensors The base model's tensors.
  *
- * @example Mask one norm
+ * @example The mask of one matrix
  * ```ts
  * import { DeviceTensor, OffsetSet, openGpu, prepareOffsets, trainableOf } from "@qzo/qzo/kernels";
  * import { dueBefore, preparationsOf, sparseMezo, tensorId } from "@qzo/qzo/optim";
+ * import { quantize } from "@qzo/qzo/quant";
  *
- * const packed = {
- *   ...{ layout: { kind: "dense", type: "f32" }, rows: 1, columns: 4, codebook: new Uint32Array(0) },
- *   ...{ codes: new Uint32Array(Float32Array.of(1, 2, 3, 4).buffer), scales: new Uint32Array(0) },
- * } as const;
+ * const packed = quantize(Float32Array.from({ length: 4 * 32 }, (_, i) => i), 4, 32, "Q8_0");
  * using gpu = await openGpu();
- * using norm = new DeviceTensor("output_norm.weight", packed.layout, 1, 4, gpu.maxBinding);
- * norm.write(gpu, packed);
- * using offsets = new OffsetSet([trainableOf(norm, tensorId(norm.name), "absolute", 1)], gpu.maxBinding);
+ * using tensor = new DeviceTensor("w", packed.layout, 4, 32, gpu.maxBinding);
+ * tensor.write(gpu, packed);
+ * const trainables = [trainableOf(tensor, tensorId("w"), "relative", 32)];
+ * using offsets = new OffsetSet(trainables, gpu.maxBinding).allocate(gpu);
  * const [mask] = dueBefore(preparationsOf(sparseMezo().plan), 0, 0);
- * await prepareOffsets(gpu, mask, offsets.allocate(gpu), new Map([[norm.name, norm]]));
+ * await prepareOffsets(gpu, mask, offsets, new Map([["w", tensor]]));
  * ```
  */
 export async function prepareOffsets(

@@ -1,5 +1,5 @@
 /**
- * What the package shows: every entry lists its names, and the README's script has no name that its entry lacks.
+ * What the package shows: every entry lists its names, the README's script has no name that its entry lacks, and functions and classes have examples.
  */
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
@@ -34,3 +34,41 @@ Deno.test("surface: no script of ours asks a device for the size of a binding", 
     }
   }
 });
+
+Deno.test("surface: every function and class has an example that runs", async () => {
+  const { stdout, success } = await new Deno.Command(Deno.execPath(), {
+    args: ["doc", "--json", ...Object.values<string>(exports)],
+    cwd: root,
+    stderr: "null",
+  }).output();
+  assert(success);
+  const { nodes }: { nodes: Record<string, { symbols: DocumentedSymbol[] }> } = JSON.parse(
+    new TextDecoder().decode(stdout),
+  );
+  const symbols = Object.values(nodes).flatMap((entry) => entry.symbols);
+  const calls = symbols.filter(({ declarations: [{ kind }] }) =>
+    ["function", "class"].includes(kind)
+  );
+  assert(calls.length > 300, `${calls.length} functions and classes found`);
+  const without = calls.filter(({ declarations }) =>
+    !declarations.some(({ jsDoc }) =>
+      jsDoc?.tags?.some(({ kind, doc = "" }) => kind === "example" && /```ts *\n/.test(doc))
+    )
+  );
+  assertEquals(
+    without.map(({ name, declarations: [{ location }] }) => `${name} in ${location.filename}`),
+    [],
+  );
+});
+
+/** A public name, as `deno doc --json` describes it. */
+interface DocumentedSymbol {
+  readonly name: string;
+  readonly declarations: readonly {
+    readonly kind: string;
+    readonly location: { readonly filename: string };
+    readonly jsDoc?: {
+      readonly tags?: readonly { readonly kind: string; readonly doc?: string }[];
+    };
+  }[];
+}
