@@ -73,10 +73,17 @@ Example: deno task bench exact --only "brief-sst2 int4" --seeds 1 --factors 1,0.
 /** What the tables call a scheme. */
 const trained = (scheme: SchemeName): string => scheme === "full" ? "scales" : scheme;
 
-/** The rows that a table shows of a method: of the rate that was chosen, or of the default one. */
+/** The rows of a method that the picture shows: of the rate that was chosen, or of the default one. */
 function shown(rows: readonly Row[]): readonly Row[] {
   const chosen = best(rows) ?? rows.filter(({ factor }) => factor === 1);
   return chosen.filter(({ after }) => after !== undefined);
+}
+
+/** What the table lists of a method: the default rate, and the one that was chosen. */
+function listed(rows: readonly Row[]): (readonly Row[])[] {
+  const usual = rows.filter(({ factor, after }) => factor === 1 && after !== undefined);
+  const chosen = shown(rows);
+  return [usual, ...chosen[0]?.factor === 1 ? [] : [chosen]].filter(({ length }) => length > 0);
 }
 
 function spread(values: readonly number[], digits: number): string {
@@ -93,7 +100,8 @@ function processorSeconds(rows: readonly Row[]): string {
   return known.length > 0 ? mean(known).toFixed(1) : "";
 }
 
-function line(rows: readonly Row[]): string {
+/** A line of the table; a step takes the same time at every rate. */
+function line(rows: readonly Row[], ofMethod: readonly Row[]): string {
   const [{ optimiser, scheme, factor, steps, memory, own, scalars }] = rows;
   const accuracies = rows.flatMap(({ after }) => after?.accuracy ?? []);
   return `| ${
@@ -105,7 +113,7 @@ function line(rows: readonly Row[]): string {
       accuracies.length > 0 ? (100 * mean(accuracies)).toFixed(1) : "",
       rows.length,
       steps ?? "",
-      processorSeconds(rows),
+      processorSeconds(ofMethod),
       memory ?? "",
       own ?? "",
       scalars ?? "",
@@ -117,7 +125,7 @@ const methodOf = ({ optimiser, scheme }: Job) => `${optimiser} ${trained(scheme)
 
 function tableOf(name: string, rows: readonly Row[]): string[] {
   const before = rows.find((row) => row.before)?.before;
-  const methods = [...by(rows, methodOf).values()].map(shown).filter(({ length }) => length > 0);
+  const methods = [...by(rows, methodOf).values()].flatMap(listed);
   const order = methods.toSorted((a, b) =>
     mean(a.map((row) => row.after!.loss)) - mean(b.map((row) => row.after!.loss))
   );
@@ -130,7 +138,7 @@ function tableOf(name: string, rows: readonly Row[]): string[] {
     "",
     "| optimiser | trains | rate | loss | accuracy, % | seeds | steps | processor seconds | MiB in all | MiB of offsets and optimiser | scalars |",
     "|---|---|---|---|---|---|---|---|---|---|---|",
-    ...order.map(line),
+    ...order.map((some) => line(some, rows.filter((row) => methodOf(row) === methodOf(some[0])))),
     "",
   ];
 }
@@ -142,7 +150,7 @@ async function report(rows: readonly Row[]): Promise<string> {
     "",
     `\`deno task bench exact\` (resumable). Held-out loss in nats (mean over seeds, lowest and highest) after training with the time of ${FORWARDS} forward passes. A step with an`,
     `exact gradient counts as ${EXACT_COST} forward passes, which is what \`deno task bench derivatives\` measures, one of the others as the forward passes it makes. Rates are multiples of the`,
-    "default, where several were tried the one with the lowest loss on examples that are neither trained on nor held out. They fall linearly to 0. Memory is what the",
+    "default: the default itself, and of those tried with the first seed the one with the lowest loss on as many examples that are neither trained on nor held out. They fall linearly to 0. Memory is what the",
     "plan says, which is what is allocated. Seconds are of one processor, start and evaluation left out; two runs were made at a time.",
     "",
     "![loss against memory](exact.svg)",
@@ -158,13 +166,19 @@ function picture(rows: readonly Row[]): string {
   const panels = [...by(rows, (row) => row.case)].map(([name, some]) => ({
     name,
     before: some.find((row) => row.before)?.before?.loss ?? NaN,
-    methods: [...by(some, methodOf)].flatMap(([method, all]) => {
-      const made = shown(all);
-      if (made.length === 0 || made[0].memory === undefined) return [];
-      return [{ name: method, cost: made[0].memory, losses: made.map(({ after }) => after!.loss) }];
+    methods: [...by(some, methodOf).values()].map(shown).flatMap((made) => {
+      const [{ optimiser, scheme, memory } = {} as Partial<Row>] = made;
+      if (optimiser === undefined || memory === undefined) return [];
+      return [{
+        ...{ name: optimiser, hollow: scheme === "lora", cost: memory },
+        losses: made.map(({ after }) => after!.loss),
+      }];
     }),
   }));
-  return costsSvg(panels, "Held-out loss against memory (MiB)");
+  return costsSvg(
+    panels,
+    "Held-out loss against memory (MiB): scales, and LoRA hollow; dashed: before",
+  );
 }
 
 /** Runs what is not done yet, then writes the table and the picture. */

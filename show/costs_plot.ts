@@ -8,8 +8,10 @@ import { compose, panel } from "./plot.ts";
 
 /** A method with what it takes and where it ends. */
 export interface CostedMethod {
-  /** Beside its point. */
+  /** By which it has its colour. */
   readonly name: string;
+  /** Of two kinds of a method, the second: its point is hollow. Default false. */
+  readonly hollow?: boolean;
   /** From left to right, in the unit that the title names. Positive. */
   readonly cost: number;
   /** Losses by seed, in nats. Values that are not finite are left out. */
@@ -20,18 +22,31 @@ export interface CostedMethod {
 export interface CostPanel {
   /** Above them. */
   readonly name: string;
-  /** The loss before training, drawn as a line where it is finite. */
+  /** The loss before training, drawn as a dashed line where it is finite. */
   readonly before: number;
   readonly methods: readonly CostedMethod[];
 }
 
-const COLOURS = { seed: "#4269d0", front: "#e4572e", before: "#6c7078" };
+const COLOURS = { front: "#b8bcc4", before: "#6c7078" };
+/** Of methods, in the order in which they come. */
+const METHODS = [
+  "#4269d0",
+  "#efb118",
+  "#ff725c",
+  "#6cc5b0",
+  "#3ca951",
+  "#ff8ab7",
+  "#a463f2",
+  "#97bbf5",
+  "#9c6b4e",
+];
 const WIDTH = 800;
 const HEIGHT = 260;
 
 /** A method's point. */
 interface Placed {
-  readonly name: string;
+  readonly colour: string;
+  readonly hollow: boolean;
   readonly cost: number;
   readonly mean: number;
   readonly low: number;
@@ -39,7 +54,7 @@ interface Placed {
 }
 
 /**
- * A standalone SVG with a panel for each task: of each method the mean loss against what it costs on a logarithmic axis, with the lowest and the highest
+ * A standalone SVG with a panel for each task: of each method the mean loss against what it costs on a logarithmic axis, in its colour, with the lowest and the highest
  * seed, and a stepped line through the Pareto front, the methods that no other one undercuts in both.
  *
  * @throws {RangeError} when there is nothing finite to draw
@@ -54,38 +69,48 @@ interface Placed {
  * ```
  */
 export function costsSvg(panels: readonly CostPanel[], title: string): string {
+  const names = [...new Set(panels.flatMap(({ methods }) => methods.map(({ name }) => name)))];
+  const colourOf = (name: string) => METHODS[names.indexOf(name) % METHODS.length];
   const shown = panels.map(({ name, before, methods }) => ({
     ...{ name, before },
-    points: methods.flatMap(placed),
+    points: methods.flatMap((method) => placed(method, colourOf(method.name))),
   })).filter(({ points }) => points.length > 0);
   if (shown.length === 0) throw new RangeError(`Cannot draw "${title}": no finite value`);
   const legend: [string, string][] = [
-    ["mean, lowest and highest seed", COLOURS.seed],
+    ...names.map((name): [string, string] => [name, colourOf(name)]),
     ["Pareto front", COLOURS.front],
-    ["before", COLOURS.before],
   ];
   return compose(
     WIDTH,
     title,
     legend,
-    shown.map(({ name, before, points }) =>
-      panel({
+    shown.map(({ name, before, points }) => {
+      const costs = points.map(({ cost }) => cost);
+      return panel({
         width: WIDTH,
         height: HEIGHT,
-        marginRight: 150,
-        x: { type: "log", label: null, grid: true, nice: true },
+        x: {
+          ...{
+            type: "log",
+            label: null,
+            grid: true,
+            ticks: 8,
+            tickFormat: (it: number) => `${it}`,
+          },
+          domain: [0.95 * Math.min(...costs), 1.05 * Math.max(...costs)],
+        },
         y: { label: `${name}: held-out loss (nats)`, grid: true, nice: true },
         marks: marksOf(points, before),
-      })
-    ),
+      });
+    }),
   );
 }
 
-function placed({ name, cost, losses }: CostedMethod): Placed[] {
+function placed({ cost, losses, hollow = false }: CostedMethod, colour: string): Placed[] {
   const finite = losses.filter(Number.isFinite);
   if (finite.length === 0 || !(cost > 0)) return [];
   const mean = finite.reduce((a, b) => a + b, 0) / finite.length;
-  return [{ name, cost, mean, low: Math.min(...finite), high: Math.max(...finite) }];
+  return [{ colour, hollow, cost, mean, low: Math.min(...finite), high: Math.max(...finite) }];
 }
 
 /** The points that no other undercuts, from the cheapest on. */
@@ -103,15 +128,11 @@ function marksOf(points: readonly Placed[], before: number): Plot.Markish[] {
     ...Number.isFinite(before)
       ? [Plot.ruleY([before], { stroke: COLOURS.before, strokeDasharray: "4 3" })]
       : [],
-    Plot.lineY(front(points), {
-      x: "cost",
-      y: "mean",
-      curve: "step-after",
-      stroke: COLOURS.front,
-      strokeOpacity: 0.7,
+    Plot.lineY(front(points), { x: "cost", y: "mean", curve: "step-after", stroke: COLOURS.front }),
+    Plot.ruleX(points, { x: "cost", y1: "low", y2: "high", stroke: "colour" }),
+    Plot.dot(points, {
+      ...{ x: "cost", y: "mean", r: 4, stroke: "colour", strokeWidth: 1.5 },
+      fill: ({ colour, hollow }: Placed) => hollow ? "white" : colour,
     }),
-    Plot.ruleX(points, { x: "cost", y1: "low", y2: "high", stroke: COLOURS.seed }),
-    Plot.dot(points, { x: "cost", y: "mean", r: 3.5, fill: COLOURS.seed }),
-    Plot.text(points, { x: "cost", y: "mean", text: "name", textAnchor: "start", dx: 7 }),
   ];
 }

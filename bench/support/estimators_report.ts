@@ -242,13 +242,13 @@ function pictureOf(rows: readonly EstimatorsRow[]): string | undefined {
   });
   return compose(
     width,
-    "Cosine with the exact gradient: spsa measured (dots) and in theory; dashed: of two batches",
+    "Cosine with the exact gradient at the start: spsa (dots) and theory; dashed: of two batches",
     first.map(({ model }, i) => [model, COLOURS[i % COLOURS.length]]),
     [panel({
       width,
       height: 320,
       x: { type: "log", label: "directions", ticks: directions, tickFormat: "d" },
-      y: { type: "log", label: "cosine", grid: true },
+      y: { type: "log", label: "cosine", grid: true, tickFormat: (it: number) => `${it}` },
       marks,
     })],
   );
