@@ -74,7 +74,7 @@ function tableOf(name: string, rows: readonly Row[]): string[] {
     const made = rows.filter((row) => row.scheme === scheme && !row.none);
     const facts = made.length === 0
       ? " | | | |"
-      : ` ${made[0].scalars} | ${range(made, "own")} | ${range(made, "memory")} | ${
+      : ` ${range(made, "scalars", 0)} | ${range(made, "own")} | ${range(made, "memory")} | ${
         range(made, "processor", 0)
       } |`;
     return [
@@ -102,7 +102,11 @@ function tableOf(name: string, rows: readonly Row[]): string[] {
   ];
 }
 
-function range(rows: readonly Row[], key: "own" | "memory" | "processor", digits = 1): string {
+function range(
+  rows: readonly Row[],
+  key: "scalars" | "own" | "memory" | "processor",
+  digits = 1,
+): string {
   const values = rows.flatMap((row) => row[key] ?? []);
   if (values.length === 0) return "";
   const [low, high] = [Math.min(...values), Math.max(...values)].map((it) => it.toFixed(digits));
