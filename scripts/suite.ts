@@ -5,7 +5,15 @@
  */
 import { join } from "@std/path";
 import { sampleSaid, sampleSeed } from "./sample_seed.ts";
-import { type Group, groupsOf, isLeftOut, testFiles, type Times, timesOf } from "./suite_plan.ts";
+import {
+  areExamplesLeftOut,
+  type Group,
+  groupsOf,
+  isLeftOut,
+  testFiles,
+  type Times,
+  timesOf,
+} from "./suite_plan.ts";
 import { examplesBelow, writeExamples, writeTests } from "./test_modules.ts";
 import { ERRORS, type TestRun, testRun, withoutCount } from "./test_run.ts";
 
@@ -98,7 +106,7 @@ export interface SuiteOptions {
   readonly root: string;
   /** Rooms, whose examples are tests too. */
   readonly rooms: readonly string[];
-  /** Without what `isLeftOut` says, and of large matrices of cases a quarter of what a day runs. */
+  /** Without what `isLeftOut` and `areExamplesLeftOut` say, and of large matrices of cases a quarter of what a day runs. */
   readonly fast?: boolean;
   /** Whether to measure what each file takes. */
   readonly times?: boolean;
@@ -120,7 +128,10 @@ export async function runSuite(options: SuiteOptions): Promise<Suite> {
   const files = testFiles(root, "tests").filter((it) =>
     chosen(it) && !(fast && isLeftOut(root, it, times))
   );
-  const groups = groupsOf(files, options.rooms.filter(chosen), times, processes);
+  const rooms = options.rooms.filter((it) =>
+    chosen(it) && !(fast && areExamplesLeftOut(it, times))
+  );
+  const groups = groupsOf(files, rooms, times, processes);
   const env = {
     QZO_SEED: String(sampleSeed), // one for all, over midnight too
     ...fast && !measure && Deno.env.get("QZO_SHARE") === undefined

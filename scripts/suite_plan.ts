@@ -61,6 +61,14 @@ export function isLeftOut(root: string, path: string, times: Times): boolean {
   return path.startsWith(HOSTILE) || matches(path);
 }
 
+/** Seconds from which the examples of a room are left out of the fast run, too: they train. */
+const LONG_EXAMPLES = 8;
+
+/** Whether the examples of a room are left out of the fast run. */
+export function areExamplesLeftOut(room: string, times: Times): boolean {
+  return (times[room] ?? 0) >= LONG_EXAMPLES;
+}
+
 /**
  * Groups for a number of processes, the longest first: a process that is done takes the next one, so the last to end are short. Neighbours share
  * a group, as their shaders are alike and are compiled once a process; a file that takes longer than its share is alone.

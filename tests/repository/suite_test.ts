@@ -1,7 +1,14 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { runGroups } from "../../scripts/suite.ts";
-import { type Group, groupsOf, isLeftOut, testFiles, timesOf } from "../../scripts/suite_plan.ts";
+import {
+  areExamplesLeftOut,
+  type Group,
+  groupsOf,
+  isLeftOut,
+  testFiles,
+  timesOf,
+} from "../../scripts/suite_plan.ts";
 import { examplesBelow } from "../../scripts/test_modules.ts";
 import { countLine } from "../../scripts/test_run.ts";
 import { filesBelow, rooms, root } from "./module_graph.ts";
@@ -291,4 +298,13 @@ Deno.test("files in one module are reported as files, and one that fails is name
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+});
+
+Deno.test("the fast run leaves out the examples of rooms that take long, by what was measured", () => {
+  const times = { train: 9, models: 4 };
+  assertEquals(["train", "models", "quant"].map((it) => areExamplesLeftOut(it, times)), [
+    true,
+    false,
+    false,
+  ]);
 });
