@@ -7,23 +7,12 @@
 
 import { parseArgs } from "@std/cli";
 import { fromFileUrl } from "@std/path";
-import { type Gpu, openGpu } from "../mod.ts";
 import type { OptimiserName } from "../optim/mod.ts";
 import { costsSvg } from "../show/costs_plot.ts";
 import type { SchemeName } from "../train/mod.ts";
-import { DATA } from "./finetune.ts";
-import { keepRow, readRows } from "./support/kept_rows.ts";
-import {
-  best,
-  by,
-  EXACT_COST,
-  type Job,
-  mean,
-  nameOf,
-  rates,
-  type Row,
-  run,
-} from "./support/learning_run.ts";
+import { readRows } from "./support/kept_rows.ts";
+import { best, by, EXACT_COST, type Job, mean, type Row } from "./support/learning_run.ts";
+import { listRuns, makeRuns } from "./support/make_runs.ts";
 
 const results = (name: string) => fromFileUrl(new URL(`./results/${name}`, import.meta.url));
 const ROWS = results("exact.jsonl");
@@ -191,46 +180,17 @@ export async function main(argv: string[]): Promise<void> {
   if (args.help) return console.log(HELP);
   const list = <Name extends string>(text: string | undefined, all: readonly Name[]) =>
     text ? text.split(",") as Name[] : all;
-  const forwards = Number(args.forwards ?? FORWARDS);
-  const words = (args.only ?? "").split(" ").filter((word) => word !== "");
-  const factors = args.factors.split(",").map(Number);
-  const jobsOf = (seed: number, rows: readonly Row[]): Job[] => {
-    const done = new Set(rows.map(nameOf));
-    return CASES_OF.flatMap((name) =>
-      list(args.schemes, SCHEMES).flatMap((scheme) =>
-        list(args.optimisers, OPTIMISERS).flatMap((optimiser) => {
-          const job = { case: name, scheme, optimiser, seed, forwards };
-          return rates(job, factors, rows).map((factor) => ({ ...job, factor }));
-        })
-      )
-    ).filter((job) =>
-      !done.has(nameOf(job)) && words.every((word) => nameOf(job).split(" ").includes(word))
-    );
+  const runs = {
+    cases: CASES_OF,
+    schemes: list(args.schemes, SCHEMES),
+    optimisers: list(args.optimisers, OPTIMISERS),
+    factors: args.factors.split(",").map(Number),
+    seeds: Number(args.seeds),
+    forwards: Number(args.forwards ?? FORWARDS),
+    only: args.only,
   };
-  const seeds = Array.from({ length: Number(args.seeds) }, (_, seed) => seed);
-  if (args.list) {
-    const rows = await readRows<Row>(ROWS);
-    return console.log(seeds.flatMap((seed) => jobsOf(seed, rows)).map(nameOf).join("\n"));
-  }
-  const hasData = await Deno.stat(DATA).then(() => true, () => false);
-  using stack = new DisposableStack();
-  let gpu: Gpu | undefined;
-  for (const seed of args.table ? [] : seeds) {
-    const left = jobsOf(seed, await readRows<Row>(ROWS));
-    if (left.length > 0 && !hasData) {
-      console.log(`Skipped ${left.length}, because the real models and data are not at ${DATA}`);
-      continue;
-    }
-    for (const job of left) {
-      gpu ??= stack.use(await openGpu());
-      const row = await run(gpu, job).catch((error): Row => {
-        if (error?.name !== "NonFiniteLossError") throw error;
-        return { ...job, after: { loss: NaN } };
-      });
-      await keepRow(ROWS, row);
-      console.log(`${nameOf(job)}: ${row.before?.loss} -> ${row.after?.loss} in ${row.seconds} s`);
-    }
-  }
+  if (args.list) return console.log(await listRuns(ROWS, runs));
+  if (!args.table) await makeRuns(ROWS, runs);
   const rows = await readRows<Row>(ROWS);
   const text = await report(rows.filter((row) => row.forwards === FORWARDS));
   await Deno.writeTextFile(REPORT, text);

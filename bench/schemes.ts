@@ -8,14 +8,13 @@
 
 import { parseArgs } from "@std/cli";
 import { fromFileUrl } from "@std/path";
-import { type Gpu, openGpu } from "../mod.ts";
 import { type OptimiserName, optimiserNames } from "../optim/mod.ts";
 import { schemeNames } from "../train/config/scheme_schema.ts";
 import type { SchemeName } from "../train/mod.ts";
-import { DATA } from "./finetune.ts";
-import { keepRow, readRows } from "./support/kept_rows.ts";
-import { BUNDLED, CASES } from "./support/learning_cases.ts";
-import { best, by, cell, type Job, nameOf, rates, type Row, run } from "./support/learning_run.ts";
+import { readRows } from "./support/kept_rows.ts";
+import { CASES } from "./support/learning_cases.ts";
+import { best, by, cell, type Row } from "./support/learning_run.ts";
+import { listRuns, makeRuns } from "./support/make_runs.ts";
 
 const results = (name: string) => fromFileUrl(new URL(`./results/${name}`, import.meta.url));
 const ROWS = results("schemes.jsonl");
@@ -125,7 +124,7 @@ async function report(rows: readonly Row[]): Promise<string> {
     "",
     "`deno task bench schemes` (resumable, [rows](schemes.jsonl)). Held-out loss in nats (mean over seeds, lowest and highest) and accuracy after training with each optimiser's default",
     "epsilon and learning rate, which falls linearly to 0. Tuned: of the multiples of the default rate that were tried with the first seed, the one with the lowest loss on examples that are",
-    "neither trained on nor held out; the other seeds have that one. On the bundled model 1, 10 and 100 were tried, elsewhere 1 and 5 for `qzoPlus` and `qzoNormalised`, and 10 and 100 for the others,",
+    "neither trained on nor held out; the other seeds have that one. On the bundled model 1, 10 and 100 were tried (0.1 as well with scales, LoRA and IA3), elsewhere 1 and 5 for `qzoPlus` and `qzoNormalised`, and 10 and 100 for the others,",
     "whose defaults are for far longer runs (`--factors`). None: the model has nothing of that kind. Seconds are of one processor, start and evaluation left out.",
     "",
     ...tables,
@@ -145,55 +144,17 @@ export async function main(argv: string[]): Promise<void> {
     default: { seeds: "1", factors: "1" },
   });
   if (args.help) return console.log(HELP);
-  const forwards = Number(args.forwards ?? FORWARDS);
-  const optimisers = args.optimisers ? list<OptimiserName>(args.optimisers) : OPTIMISERS;
-  const schemes = args.schemes ? list<SchemeName>(args.schemes) : schemeNames;
-  const factors = args.factors.split(",").map(Number);
-  const words = (args.only ?? "").split(" ");
-  const jobsOf = (seed: number, rows: readonly Row[]): Job[] => {
-    const done = new Set(rows.map(nameOf));
-    return Object.keys(CASES).flatMap((name) =>
-      schemes.flatMap((scheme) =>
-        optimisers.flatMap((optimiser) => {
-          const job = { case: name, scheme, optimiser, seed, forwards };
-          return rates(job, factors, rows).map((factor) => ({ ...job, factor }));
-        })
-      )
-    ).filter((job) =>
-      !done.has(nameOf(job)) &&
-      words.every((word) => nameOf(job).split(" ").some((one) => one === word) || word === "")
-    );
+  const runs = {
+    cases: Object.keys(CASES),
+    schemes: args.schemes ? list<SchemeName>(args.schemes) : schemeNames,
+    optimisers: args.optimisers ? list<OptimiserName>(args.optimisers) : OPTIMISERS,
+    factors: args.factors.split(",").map(Number),
+    seeds: Number(args.seeds),
+    forwards: Number(args.forwards ?? FORWARDS),
+    only: args.only,
   };
-  const seeds = Array.from({ length: Number(args.seeds) }, (_, seed) => seed);
-  if (args.list) {
-    const rows = await readRows<Row>(ROWS);
-    return console.log(seeds.flatMap((seed) => jobsOf(seed, rows)).map(nameOf).join("\n"));
-  }
-  const hasData = await Deno.stat(DATA).then(() => true, () => false);
-  using stack = new DisposableStack();
-  let gpu: Gpu | undefined;
-  for (const seed of args.table ? [] : seeds) {
-    const left = jobsOf(seed, await readRows<Row>(ROWS));
-    const able = left.filter((job) => hasData || CASES[job.case].model === BUNDLED);
-    if (able.length < left.length) {
-      console.log(
-        `Skipped ${left.length - able.length}, because the real models and data are not at ${DATA}`,
-      );
-    }
-    for (const job of able) {
-      gpu ??= stack.use(await openGpu());
-      const row = await run(gpu, job).catch((error): Row => {
-        if (error?.name !== "NonFiniteLossError") throw error;
-        return { ...job, after: { loss: NaN } };
-      });
-      await keepRow(ROWS, row);
-      console.log(
-        `${nameOf(job)}: ${
-          row.none ?? `${row.before?.loss} -> ${row.after?.loss}`
-        } in ${row.seconds} s`,
-      );
-    }
-  }
+  if (args.list) return console.log(await listRuns(ROWS, runs));
+  if (!args.table) await makeRuns(ROWS, runs);
   const text = await report(await readRows<Row>(ROWS));
   await Deno.writeTextFile(REPORT, text);
   console.log(text);
