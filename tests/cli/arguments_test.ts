@@ -3,6 +3,7 @@ import { join } from "@std/path";
 import { parseCommandArguments } from "../../cli/arguments.ts";
 import { COMMANDS } from "../../cli/main.ts";
 import { UsageError } from "../../cli/usage_error.ts";
+import { COMMAND_KEYS } from "../../train/config/field_words.ts";
 import { capture } from "./capture.ts";
 import { runCli } from "./run_cli.ts";
 
@@ -24,6 +25,12 @@ async function withFile(name: string, text: string, use: (path: string) => void)
     await Deno.remove(folder, { recursive: true });
   }
 }
+
+Deno.test("arguments: a script is told of every key that only finetune takes", () => {
+  const finetune = COMMANDS.find(({ name }) => name === "finetune");
+  const options = Object.keys(finetune?.options ?? {}).map((it) => it.replaceAll("-", "_"));
+  assertEquals([...COMMAND_KEYS.keys()].sort(), options.sort());
+});
 
 Deno.test("arguments: flags alone make a configuration", () => {
   const config = parse(

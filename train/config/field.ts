@@ -6,7 +6,7 @@
  */
 import { distance } from "fastest-levenshtein";
 import { isWithin, type NumberRule } from "../../optim/options.ts";
-import { meantKey } from "./field_words.ts";
+import { COMMAND_KEYS, meantKey } from "./field_words.ts";
 
 /** The position of a value: the file's name and the keys that lead to it. */
 export interface Place {
@@ -297,9 +297,14 @@ export function section<T extends object>(
   };
   const unknownKey = (key: string, place: Place): string => {
     const short = key.slice(0, longestShown);
+    const instead = place.path.length === 0 ? COMMAND_KEYS.get(key) : undefined;
     return `Unknown key ${JSON.stringify([...place.path, short].join("."))} in ${
       sourceOf({ ...place, path: [...place.path, key] })
-    }: did you mean "${nearestKey(short, own)}"?`;
+    }: ${
+      instead
+        ? `only the command line takes it; in a script, leave it out and ${instead}`
+        : `did you mean "${nearestKey(short, own)}"?`
+    }`;
   };
   return own;
 }

@@ -96,3 +96,11 @@ export function meantKey(word: string, known: readonly string[]): string | undef
   }
   return undefined;
 }
+
+/** Keys of a file that only the command line takes, and what a script does instead. */
+export const COMMAND_KEYS: ReadonlyMap<string, string> = new Map([
+  ["export", "write the tuned model with exportOffsets"],
+  ["resume", "continue the run with Run.resume"],
+  ["force", "pass `force` to Run.begin"],
+  ["dry_run", "look at the examples without beginning a run"],
+]);

@@ -55,6 +55,11 @@ Deno.test("config: mistakes are named with key, value and what is expected", () 
   const refused: [string, typeof TypeError | typeof RangeError | typeof SyntaxError, string][] = [
     ["stepz: 3", RangeError, 'Unknown key "stepz" in c.yaml: did you mean "steps"?'],
     ["lerning_rate: 1", RangeError, 'did you mean "optimiser.learning_rate"?'],
+    [
+      "export: true",
+      RangeError,
+      "in a script, leave it out and write the tuned model with exportO",
+    ],
     ["optimizer: {}", RangeError, 'did you mean "optimiser"?'],
     [
       "optimiser: {schedule: {warm_up: 1}}",
