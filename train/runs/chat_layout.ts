@@ -1,5 +1,5 @@
 /**
- * How a configuration's conversations, instructions and completions are laid out for a model.
+ * The layout of a configuration's conversations, instructions and completions for a model.
  *
  * @module
  */
@@ -14,17 +14,17 @@ import {
 import type { TrainConfig } from "../config/schema.ts";
 import { formOfConfig } from "../config/task.ts";
 
-/** A layout, and the sentence that says whose it is. */
+/** A layout, and a sentence about where it comes from. */
 export interface ChatLayout extends SupervisedOptions {
-  /** For the notes. */
+  /** For the notes shown to the user. */
   readonly note: string;
 }
 
 /**
- * The layout; undefined for tasks that have none.
+ * The layout. Undefined for tasks without one.
  *
- * @throws {RangeError} For conversations of a model without a chat template, where none is named
- * @throws What reading the template's file throws
+ * @throws {RangeError} for conversations, when the model has no chat template and none is configured.
+ * @throws whatever reading the template's file throws.
  */
 export async function chatLayout(
   config: TrainConfig,
@@ -55,7 +55,7 @@ export async function chatLayout(
   return { form, loss, template, note };
 }
 
-/** The words for an end of answers that the model has no token for. */
+/** Describes an end of answers for which the model has no token. */
 function spelledEnd(tokenizer: Tokenizer, template: string | undefined): string {
   if (template === undefined && tokenizer.chatTemplate === undefined) return "";
   try {
@@ -70,9 +70,9 @@ function spelledEnd(tokenizer: Tokenizer, template: string | undefined): string 
 }
 
 /**
- * The text of the configured chat template; its name where it has one, undefined where none is configured.
+ * The text of the configured chat template, and its name if it has one. Undefined if none is configured.
  *
- * @throws What reading its file throws
+ * @throws whatever reading its file throws.
  */
 export async function chatTemplateOf(
   { task: { chatTemplate } }: Pick<TrainConfig, "task">,

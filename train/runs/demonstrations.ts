@@ -1,24 +1,24 @@
 /**
- * Training examples that are shown before those that are judged.
+ * Training examples that are shown before the example to be answered (few-shot prompts).
  *
  * @module
  */
 import { demonstrationsFor, type Shots, withDemonstrations } from "../../tasks/demonstrations.ts";
 import type { RenderedExample } from "../../tasks/template.ts";
 
-/** Answered examples to choose from. */
+/** The answered examples to choose from. */
 export class Demonstrations {
-  /** How many each example has. */
+  /** Number of demonstrations before each example. */
   readonly shots: Shots;
   readonly #file: string;
   readonly #examples: readonly RenderedExample[];
-  /** The place among them of an example of their file, by its number there. */
+  /** Position among the demonstrations of an example of the same file, by its number in the file. */
   readonly #places: ReadonlyMap<number, number>;
 
   /**
-   * @param file names the file that they are of.
-   * @param numbers their places in it, in ascending order.
-   * @throws {RangeError} When there are fewer than are to be shown
+   * @param file Name of their file.
+   * @param numbers Their numbers in the file, ascending.
+   * @throws {RangeError} when there are fewer than are to be shown.
    */
   constructor(
     file: string,
@@ -38,7 +38,7 @@ export class Demonstrations {
     this.#places = new Map(numbers.map((number, place) => [number, place]));
   }
 
-  /** An example of a file behind its demonstrations, of which it is none itself. */
+  /** An example after its demonstrations, of which it is never one. */
   before(example: RenderedExample, index: number, file: string): RenderedExample {
     const but = file === this.#file ? this.#places.get(index) : undefined;
     const chosen = demonstrationsFor(index, this.#examples.length, { ...this.shots, but });

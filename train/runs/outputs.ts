@@ -1,6 +1,6 @@
 /**
- * One rule for all that is written, looked at before any work: nothing that the work is read from, nothing that exists unless that is
- * asked for, nothing among foreign files, nothing through a link that leaves a run's folder.
+ * Checks, made before any work, of every path that will be written: never a file that the work reads, never an existing file unless asked to
+ * replace it, never among files of others, and never through a link out of a run's folder.
  *
  * @module
  */
@@ -15,21 +15,21 @@ import { dataPath } from "../../tasks/data/data_path.ts";
 import { isEventFile } from "./event_file_name.ts";
 import { isOfRun, runFolder } from "./run_folder.ts";
 
-/** What a command reads, and what it may replace. */
+/** Which files a command reads, and whether it may replace others. */
 export interface OutputRules {
-  /** Files that are read, see {@linkcode inputsOf}. */
+  /** Files that the command reads (see {@linkcode inputsOf}). */
   readonly inputs: readonly string[];
-  /** Files of the user's may be replaced. Default false; what is read never is. */
+  /** Whether existing files may be replaced. Files that are read are never replaced. Default false. */
   readonly force?: boolean | undefined;
-  /** A folder that the path may not lead out of by a link. */
+  /** The folder that no link in the path may lead out of. */
   readonly within?: string | undefined;
 }
 
 const NAMED = 3;
 
 /**
- * The files that a configuration is read from: of its model, all parts or all files of the folder; its data; and what else is given, such as
- * the configuration itself and a ledger. Undefined ones are left out; not all need exist.
+ * The files that a configuration reads: its model (all parts, or all files of the folder), its data, and the given others, such as the
+ * configuration itself and a ledger. Undefined paths are left out. The files need not exist.
  */
 export async function inputsOf(
   config: TrainConfig,
@@ -50,7 +50,7 @@ export async function inputsOf(
   ];
 }
 
-/** Every part of a split model, or the one file. */
+/** All parts of a split model, or the single file. */
 function partsOf(path: string): string[] {
   try {
     return splitPaths(path) ?? [path];
@@ -59,7 +59,7 @@ function partsOf(path: string): string[] {
   }
 }
 
-/** Where a data file lies; a name that leads nowhere is said when it is read. */
+/** The path of a data file. A path that does not exist is reported when the data is read. */
 function pathOf(name: string, folder: string): string {
   try {
     return dataPath(name, folder);
@@ -85,10 +85,10 @@ async function namesIn(folder: string): Promise<string[]> {
 }
 
 /**
- * Looks at files that are to be written.
+ * Checks files before they are written.
  *
- * @throws {RangeError} When one of them is read, by whatever name or link
- * @throws {Deno.errors.AlreadyExists} When one exists, and that is not asked for
+ * @throws {RangeError} when one of them is also read, under any name or link.
+ * @throws {Deno.errors.AlreadyExists} when one exists and may not be replaced.
  */
 export async function checkFiles(paths: readonly string[], rules: OutputRules): Promise<void> {
   const read = await Inputs.of(rules.inputs);
@@ -107,10 +107,10 @@ export async function checkFiles(paths: readonly string[], rules: OutputRules): 
 }
 
 /**
- * Looks at where a model is to be written: a file, the files of a split model, or a folder.
+ * Checks the destination of a model before it is written: a file, the files of a split model, or a folder.
  *
- * @throws {RangeError} When something there is read, or a folder holds files that are none of a model's
- * @throws {Deno.errors.AlreadyExists} When something is there, and that is not asked for
+ * @throws {RangeError} when a file there is also read, or the folder contains files that do not belong to a model.
+ * @throws {Deno.errors.AlreadyExists} when the destination exists and may not be replaced.
  */
 export async function checkModelOutput(path: string, rules: OutputRules): Promise<void> {
   if (rules.within !== undefined) await checkLinks(rules.within, [basename(path)]);
@@ -142,18 +142,18 @@ export async function checkModelOutput(path: string, rules: OutputRules): Promis
   }
 }
 
-/** What {@linkcode checkRunOutput} is to know. */
+/** Options of {@linkcode checkRunOutput}. */
 export interface RunOutputRules extends OutputRules {
-  /** The run in the folder is gone on with. */
+  /** Whether the run in the folder is resumed. */
   readonly resume: boolean;
 }
 
 /**
- * Looks at the folder of a run that is to be begun or gone on with.
+ * Checks the folder of a run before it begins or is resumed.
  *
- * @throws {Deno.errors.AlreadyExists} When a new run's folder holds a run, or a file of one of the names that a run writes
- * @throws {Deno.errors.NotFound} When there is no run to go on with
- * @throws {RangeError} When a new run's folder holds other files, what would be written is read, or leads out of the folder by a link
+ * @throws {Deno.errors.AlreadyExists} when a new run's folder contains a run, or a file with a name that a run writes.
+ * @throws {Deno.errors.NotFound} when there is no run to resume.
+ * @throws {RangeError} when a new run's folder contains other files, or a file to be written is also read or is a link out of the folder.
  */
 export async function checkRunOutput(
   path: string,
@@ -211,7 +211,7 @@ export async function checkRunOutput(
   }
 }
 
-/** @throws {RangeError} When one of a run's own names is a link out of its folder. */
+/** @throws {RangeError} when a file that a run writes is a link out of its folder. */
 async function checkLinks(folder: string, names: readonly string[]): Promise<void> {
   for (const name of names) {
     const path = join(folder, name);
@@ -229,7 +229,7 @@ async function checkLinks(folder: string, names: readonly string[]): Promise<voi
   }
 }
 
-/** Files that are read, by all that they can be told by. */
+/** Files that are read, by everything that identifies them. */
 class Inputs {
   readonly #known: ReadonlyMap<string, string>;
 
@@ -245,7 +245,7 @@ class Inputs {
     return new Inputs(known);
   }
 
-  /** The file that is read and lies at `path`, or that it is a link to. */
+  /** The file that is read and that `path` is, or links to. */
   async has(path: string): Promise<string | undefined> {
     for (const key of await identities(path)) {
       if (this.#known.has(key)) return this.#known.get(key);
@@ -253,7 +253,7 @@ class Inputs {
     return undefined;
   }
 
-  /** @throws {RangeError} When what lies at `path` is read */
+  /** @throws {RangeError} when the file at `path` is read. */
   async refuse(path: string): Promise<void> {
     const input = await this.has(path);
     if (input === undefined) return;
@@ -264,7 +264,7 @@ class Inputs {
   }
 }
 
-/** The place of a path, where its links lead, and the file itself: several names may be one file's. */
+/** The path, the target of its links, and the file itself: one file may have several names. */
 async function identities(path: string): Promise<string[]> {
   const folder = await Deno.realPath(dirname(resolve(path))).catch(() => dirname(resolve(path)));
   const real = await Deno.realPath(path).catch(() => undefined);

@@ -1,29 +1,29 @@
 /**
- * Examples in tokens as bytes, and back: a file of them is not trusted.
+ * Tokenised examples as bytes, and back. Files of them are not trusted.
  *
  * @module
  */
 import type { Example, Objective } from "../../models/batch.ts";
 import type { ExampleSet, TaskExamples } from "./task_examples.ts";
 
-/** What examples may be, whoever wrote them down. */
+/** Bounds of examples that are read. */
 export interface ExampleBounds {
-  /** One more than the largest token. */
+  /** Number of tokens in the vocabulary. */
   readonly vocabularySize: number;
-  /** Tokens of an example at most. */
+  /** Largest number of tokens of an example. */
   readonly length: number;
 }
 
-/** What is written down of a set besides its tokens. */
+/** Facts about a set of examples that are stored beside its tokens. */
 interface SetFacts {
   readonly examples: number;
   readonly characters?: number;
 }
 
-/** What is written down besides tokens. */
+/** The stored facts, as JSON. */
 interface Facts extends Pick<TaskExamples, "objective" | "judged" | "notes"> {
   readonly sets: Readonly<Record<string, SetFacts>>;
-  /** Bytes of a number. */
+  /** Bytes per number. */
   readonly width: 2 | 4;
 }
 
@@ -34,7 +34,7 @@ const OBJECTIVES: ReadonlySet<unknown> = new Set<Objective>([
   "classification",
   "language-modelling",
 ]);
-/** All that is written down: what holds more is not kept, rather than kept in part. */
+/** All keys that are stored. Examples with other keys are not stored at all. */
 const KNOWN = {
   all: [
     "objective",
@@ -50,11 +50,11 @@ const KNOWN = {
 };
 
 /**
- * Examples as bytes; undefined for such as hold more than is written down here. The task itself is not: a configuration says it.
+ * Examples as bytes. Undefined for examples with other keys than those stored here. The task is not stored, as the configuration has it.
  *
- * A number of bytes, that many of JSON, padded to a multiple of 4; then of each example the lengths of its prompt and its list of candidates, its
- * label, one more than how many ranges are scored (0: it does not say), the length of each candidate, the ranges, and the tokens: 2 bytes a number
- * where all are below 65,536, else 4.
+ * Layout: the length of the JSON in bytes, and the JSON, padded to a multiple of 4. Then, for each example, the length of its prompt, the number
+ * of candidates, the label, the number of scored ranges plus 1 (0: not given), the length of each candidate, the ranges, and the tokens. Numbers
+ * have 2 bytes if all are below 65,536, otherwise 4.
  */
 export function packExamples(examples: TaskExamples): Uint8Array<ArrayBuffer> | undefined {
   if (!holdsOnly(examples, KNOWN.all)) return undefined;
@@ -124,9 +124,9 @@ function highestOf(ids: readonly number[]): number {
 }
 
 /**
- * The examples in bytes.
+ * Reads examples from bytes.
  *
- * @throws {RangeError} When they are none, or beyond the bounds
+ * @throws {RangeError} when the bytes are not examples, or exceed the bounds.
  */
 export function unpackExamples(
   bytes: Uint8Array<ArrayBuffer>,
@@ -159,7 +159,7 @@ export function unpackExamples(
   };
 }
 
-/** Takes examples off numbers, each looked at before it is taken. */
+/** Reads examples from numbers and checks each number before it is used. */
 class ExampleReader {
   readonly #numbers: Uint16Array | Uint32Array;
   readonly #bounds: ExampleBounds;
@@ -205,7 +205,7 @@ class ExampleReader {
     return scored ? { prompt, candidates, label, scored } : { prompt, candidates, label };
   }
 
-  /** Ranges of a candidate of that length, one behind the other. */
+  /** The ranges of a candidate of the given length, in order and without overlap. */
   #ranges(count: number, length: number): [number, number][] {
     this.#need(2 * count);
     const ranges: [number, number][] = [];
@@ -265,7 +265,7 @@ function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && Number(value) >= 0;
 }
 
-/** Where numbers begin behind that many bytes of JSON. */
+/** Offset of the numbers that follow JSON of the given length. */
 function numbersFrom(json: number): number {
   return Math.ceil((LENGTH_BYTES + json) / 4) * 4;
 }

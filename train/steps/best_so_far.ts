@@ -5,28 +5,28 @@
  */
 import { shareOf } from "../../tasks/metrics/accuracy.ts";
 
-/** What is looked at of an evaluation. */
+/** The results of an evaluation that are compared. */
 export interface Look {
-  /** In nats. */
+  /** Mean loss in nats. */
   readonly loss: number;
-  /** Right predictions; undefined where there are none to be right. */
+  /** Number of correct predictions. Undefined without accuracy. */
   readonly correct?: number | undefined;
-  /** How many were evaluated. */
+  /** Number of examples evaluated. */
   readonly examples: number;
 }
 
 /**
- * The best evaluation as they come: the one with the lowest loss among those whose accuracy lies within the 95 % interval of the highest one seen.
- * Accuracies closer than that are told apart by chance, losses sooner. Without accuracies it is the lowest loss; of equals the earlier.
+ * The best evaluation so far: the one with the lowest loss among those whose accuracy is within the 95 % interval of the highest accuracy. Smaller
+ * differences of accuracy are chance, and losses tell more. Without accuracies, the lowest loss. Of equal ones, the earlier.
  */
 export class BestSoFar<T extends Look> {
-  /** The best of those that were added. */
+  /** The best evaluation that was added. */
   best: T | undefined;
   #highest = 0;
-  /** Below it an accuracy is lower than the highest one. */
+  /** Accuracies below this are lower than the highest one by more than chance. */
   #floor = 0;
 
-  /** Adds an evaluation, and says whether it is the best now. */
+  /** Adds an evaluation. Returns whether it is now the best. */
   add(look: T): boolean {
     const { correct, examples, loss } = look;
     if (correct !== undefined && examples > 0) {
