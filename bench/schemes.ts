@@ -14,6 +14,7 @@ import type { SchemeName } from "../train/mod.ts";
 import { readRows } from "./support/kept_rows.ts";
 import { CASES } from "./support/learning_cases.ts";
 import { best, by, cell, type Row } from "./support/learning_run.ts";
+import { countsOf } from "./support/schemes_counts.ts";
 import { listRuns, makeRuns } from "./support/make_runs.ts";
 
 const results = (name: string) => fromFileUrl(new URL(`./results/${name}`, import.meta.url));
@@ -128,6 +129,7 @@ async function report(rows: readonly Row[]): Promise<string> {
     "whose defaults are for far longer runs (`--factors`). None: the model has nothing of that kind. Seconds are of one processor, start and evaluation left out.",
     "",
     ...tables,
+    ...countsOf(rows),
     ...claims === "" ? [] : [claims.trim(), ""],
     rows.at(-1)?.machine ?? "",
     "",
