@@ -47,7 +47,7 @@ export interface Row extends Job {
   readonly none?: string;
   readonly before?: Judged;
   readonly after?: Judged;
-  /** Of what learning rates are chosen by. */
+  /** Of the examples that learning rates are chosen by, where they were evaluated. */
   readonly choice?: number;
   readonly steps?: number;
   readonly scalars?: number;
@@ -132,8 +132,12 @@ async function startOf(gpu: Gpu, of: string): Promise<Start> {
   return last = { gpu, of, opened, source, base, before: new Map(), [Symbol.dispose]: dispose };
 }
 
-/** Makes a run. */
-export async function run(gpu: Gpu, job: Job): Promise<Row> {
+/**
+ * Makes a run.
+ *
+ * @param choosing Whether the examples that rates are chosen by are evaluated.
+ */
+export async function run(gpu: Gpu, job: Job, choosing: boolean): Promise<Row> {
   const { objective, batchSize, heldOut: few = HELD_OUT } = CASES[job.case];
   const config = configOf(job);
   const start = await startOf(gpu, job.case);
@@ -182,12 +186,12 @@ export async function run(gpu: Gpu, job: Job): Promise<Row> {
   const seconds = (performance.now() - begun) / 1000;
   const { user, system } = process.cpuUsage(used);
   const after = await judge(held, owned);
-  const choice = (await judge(chosenBy, owned)).loss;
+  const choice = choosing ? { choice: (await judge(chosenBy, owned)).loss } : {};
   const { shape } = packBatch(seen.slice(0, batchSize), objective, model);
   const plan = planMemory(source, { optimiser, selection, adapter: added, shape });
   const mebibytes = (bytes: number) => Number((bytes / 2 ** 20).toFixed(2));
   return {
-    ...{ ...job, before, after, choice, steps, scalars: owned.scalars },
+    ...{ ...job, before, after, ...choice, steps, scalars: owned.scalars },
     ...{ memory: mebibytes(plan.total), own: mebibytes(plan.offsets + plan.optimiser) },
     ...{
       seconds: Number(seconds.toFixed(1)),
@@ -233,10 +237,11 @@ export function best(rows: readonly Row[]): Row[] | undefined {
   const tried = [...by(rows, ({ factor }) => factor).values()];
   if (tried.length < 2) return undefined;
   const seedsOf = (some: readonly Row[]) => new Set(some.map(({ seed }) => seed));
-  const shared = tried.map(seedsOf).reduce((one, other) => one.intersection(other));
+  const judged = seedsOf(rows.filter(({ choice }) => choice !== undefined));
+  const shared = tried.map(seedsOf).reduce((one, other) => one.intersection(other), judged);
   const score = (some: readonly Row[]) => {
-    const judged = some.filter(({ seed }) => shared.has(seed));
-    const found = mean(judged.map(({ choice = Infinity }) => choice));
+    const those = some.filter(({ seed }) => shared.has(seed));
+    const found = mean(those.map(({ choice = Infinity }) => choice));
     return Number.isFinite(found) ? found : Infinity;
   };
   return tried.reduce((one, other) => score(other) < score(one) ? other : one);

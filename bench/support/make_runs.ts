@@ -64,7 +64,8 @@ export async function makeRuns(path: string, runs: Runs): Promise<void> {
     }
     for (const job of able) {
       gpu ??= stack.use(await openGpu());
-      const row = await run(gpu, job).catch((error): Row => {
+      // Seeds after the first have the rate that the first one chose.
+      const row = await run(gpu, job, seed === 0 || runs.factors.length < 2).catch((error): Row => {
         if (error?.name !== "NonFiniteLossError") throw error;
         return { ...job, after: { loss: NaN } };
       });
