@@ -334,7 +334,7 @@ function checkExample(example: Example, context: number): void {
       `Cannot pack an example: label ${label} is not one of its ${candidates.length} candidates`,
     );
   }
-  // A word of the device's would make another token of it in silence.
+  // The device would silently read the low 32 bits as another token.
   const check = (token: number) => integerWithin("a batch", "a token", token, 0, 0xffffffff);
   prompt.forEach(check);
   if (masked) checkMasked(example, masked, context);
