@@ -74,7 +74,8 @@ export function recordGradient(
     ...{ first: 0, input: embedded.result, share: 1, checkpoints },
   });
   back(context, again ? embed() : embedded, slope, gradients);
-  // Removes unused dispatches, such as the last product of a recomputed block, and gradients with respect to inputs on which nothing trained depends.
+  // Removes unused dispatches, such as the last product of a recomputed block, and gradients with respect to values that do not depend on anything
+  // trained.
   prune(graph, begun);
 }
 

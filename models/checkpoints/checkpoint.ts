@@ -113,7 +113,7 @@ export interface Piece {
 export interface ReadOptions {
   /** Aborts between two pieces. */
   readonly signal?: AbortSignal | undefined;
-  /** Memory for pieces. Whoever has finished with a piece gives its memory back. */
+  /** Memory for pieces. The consumer of a piece returns its memory. */
   readonly memory?: PieceMemory | undefined;
 }
 

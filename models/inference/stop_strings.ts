@@ -12,7 +12,10 @@ export class StopStrings {
   readonly #stops: readonly string[];
   #held = "";
 
-  /** @throws {RangeError} when a string is empty or too long, or there are too many. @throws {TypeError} when `stops` is not an array of strings. */
+  /**
+   * @throws {RangeError} when a string is empty or too long, or there are too many.
+   * @throws {TypeError} when `stops` is not an array of strings.
+   */
   constructor(stops: readonly string[]) {
     if (!Array.isArray(stops) || !stops.every((stop) => typeof stop === "string")) {
       throw new TypeError("Cannot generate: stop is not a list of strings");

@@ -51,7 +51,8 @@ export interface TokenizerJson {
 /**
  * Checks the contents of a `tokenizer.json`.
  *
- * @throws {TypeError} when the shape is wrong. @throws {RangeError} when a value is wrong.
+ * @throws {TypeError} when the shape is wrong.
+ * @throws {RangeError} when a value is wrong.
  */
 export function checkTokenizerJson(value: unknown): TokenizerJson {
   const json = record(value, "tokenizer.json");

@@ -37,7 +37,8 @@ export interface Plane extends StoredTensorPlace {
 /**
  * A plane of a tensor.
  *
- * @throws {RangeError} when it is missing. @throws {TypeError} when it has another type or shape.
+ * @throws {RangeError} when it is missing.
+ * @throws {TypeError} when it has another type or shape.
  */
 export function planeOf(
   tensors: StoredTensors,
@@ -168,7 +169,9 @@ export function formatOfLayout(layout: Layout, tensor: string): Format {
 }
 
 /**
- * The value of the first of `keys` that exists in the settings. @throws {RangeError} when it is not one of `known`. The message gives key and value.
+ * The value of the first of `keys` that exists in the settings.
+ *
+ * @throws {RangeError} when it is not one of `known`. The message gives key and value.
  */
 export function oneOf<Value extends number | string | boolean>(
   settings: Settings,

@@ -36,8 +36,9 @@ export interface QuantizedTensors {
   /** Whether the tensor that would be named `stored` if it were dense is quantised. */
   has(stored: string): boolean;
   /**
-   * Checks the planes of a tensor for which `has` is true, and opens it. @throws {RangeError | TypeError} when they do not fit. The message names
-   * tensor and field.
+   * Checks the planes of a tensor for which `has` is true, and opens it.
+   *
+   * @throws {RangeError | TypeError} when they do not fit. The message names tensor and field.
    */
   open(wanted: WantedTensor): TensorSource | Promise<TensorSource>;
   /** Information for the user about the tensors opened so far. */

@@ -294,7 +294,8 @@ export type ComponentConfig = { readonly type: string; readonly [key: string]: u
 /**
  * Checks the component that a part of a file names.
  *
- * @throws {TypeError} when the type is unknown. @throws {RangeError} when the type is rejected or a key is unknown.
+ * @throws {TypeError} when the type is unknown.
+ * @throws {RangeError} when the type is rejected or a key is unknown.
  */
 export function checkComponent(
   kind: ComponentKind,

@@ -49,7 +49,12 @@ export function checkGrowth(length: number, limit: number, what: string): void {
   }
 }
 
-/** A string that a component inserts. @throws {TypeError} when it is not a string. @throws {RangeError} when it has more than 4096 characters. */
+/**
+ * A string that a component inserts.
+ *
+ * @throws {TypeError} when it is not a string.
+ * @throws {RangeError} when it has more than 4096 characters.
+ */
 export function insertion(value: unknown, what: string): string {
   if (typeof value !== "string") {
     throw new TypeError(
