@@ -1,5 +1,5 @@
 /**
- * The architecture of a configuration, out of the table in `architectures/mod.ts`.
+ * Looks up the architecture of a configuration in the table of `architectures/mod.ts`.
  *
  * @module
  */
@@ -8,10 +8,10 @@ import type { Architecture, Sight, Weight } from "./architecture.ts";
 import type { ModelConfig } from "./model_config.ts";
 import * as table from "./architectures/mod.ts";
 
-/** Every architecture that there is. */
+/** All architectures. */
 export const ARCHITECTURES: readonly Architecture[] = Object.values(table);
 
-/** The architecture of a configuration. @throws {RangeError} When it is not known */
+/** The architecture of a configuration. @throws {RangeError} when it is unknown. */
 export function architectureOf(config: Pick<ModelConfig, "architecture">): Architecture {
   const found = ARCHITECTURES.find(({ name }) => name === config.architecture);
   if (!found) {
@@ -24,12 +24,12 @@ export function architectureOf(config: Pick<ModelConfig, "architecture">): Archi
   return found;
 }
 
-/** Every weight of a model, in the order of the forward. @throws {RangeError} When its architecture is not known */
+/** Every weight of a model, in the order of the forward pass. @throws {RangeError} when its architecture is unknown. */
 export function weightsOf(config: ModelConfig): readonly Weight[] {
   return architectureOf(config).weights(config);
 }
 
-/** What a token of a model attends to. @throws {RangeError} When its architecture is not known */
+/** Which tokens of its sequence a token of a model attends to. @throws {RangeError} when the architecture is unknown. */
 export function sightOf(config: Pick<ModelConfig, "architecture">): Sight {
   return architectureOf(config).sees ?? "earlier";
 }

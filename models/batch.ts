@@ -82,7 +82,7 @@ export interface PackedBatch {
   readonly lead: Lead;
   /** Number of token rows without sharing of prompts, by which throughput is measured. */
   readonly tokens: number;
-  /** A second batch, which a step takes the gradient of while this one is looked at along noise; see `withSecond`. */
+  /** A second batch for the exact gradient of a step, while this one is used for the estimate along noise; see `withSecond`. */
   readonly second?: PackedBatch | undefined;
 }
 
@@ -228,7 +228,7 @@ export function packBatch(
   for (let i = examples.length; i <= capacity.examples; i++) {
     words[at.exampleStart + i] = candidateIndex;
   }
-  // Rows beyond the batch see only themselves; nothing reads them.
+  // Rows beyond the batch attend only to themselves, and nothing reads them.
   const used = row;
   while (row < capacity.rows) putRow(0, 0, 0, 0, row);
   words.set(
@@ -334,7 +334,7 @@ function checkExample(example: Example, context: number): void {
       `Cannot pack an example: label ${label} is not one of its ${candidates.length} candidates`,
     );
   }
-  // A word of the device's would make another token of it in silence.
+  // The device would silently read the low 32 bits as another token.
   const check = (token: number) => integerWithin("a batch", "a token", token, 0, 0xffffffff);
   prompt.forEach(check);
   if (masked) checkMasked(example, masked, context);

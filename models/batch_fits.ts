@@ -1,5 +1,5 @@
 /**
- * Whether a batch may run on a model.
+ * Checks whether a batch can be run on a model.
  *
  * @module
  */
@@ -8,10 +8,10 @@ import { type BatchRoom, leadOf, type PackedBatch } from "./batch.ts";
 import type { ModelConfig } from "./model_config.ts";
 
 /**
- * Refuses a batch that reads beyond a model's tables, or makes it attend otherwise than it was made to, which a device would not notice.
+ * Rejects a batch that reads beyond a model's tables, or in which tokens attend to others than the model expects, because a device would not notice.
  *
- * @throws {RangeError} When a token is not in the vocabulary, a position beyond what the model was loaded for, or tokens are masked for a model
- * that sees earlier tokens only, or not for one that sees all; when it was packed for another adapter
+ * @throws {RangeError} when a token is not in the vocabulary, a position is beyond those the model was loaded for, tokens are masked but the model
+ * attends only to earlier tokens, no tokens are masked but the model attends to all, or the batch was packed for another adapter.
  */
 export function assertBatchFits(
   batch: PackedBatch,

@@ -87,7 +87,7 @@ export function forwardContext(
 
 function perturbationOf(name: string, trained?: ForwardOffsets): Perturbation | undefined {
   const { offsets, noise } = trained ?? {};
-  // Where a branch's noise stands is known of what is trained alone.
+  // The position of a branch's noise is known only for trained tensors.
   if (!offsets?.trainable(name)) return undefined;
   return offsets.perturbation(
     name,

@@ -1,6 +1,6 @@
 /**
- * The gradient of a loss as a graph: a forward that keeps the inputs of blocks, and a walk backwards that computes blocks again and goes
- * through their operations by their adjoints.
+ * The gradient of a loss as a graph: a forward pass that keeps the inputs of blocks, and a backward pass that recomputes blocks and applies the
+ * adjoints of their operations.
  *
  * @module
  */
@@ -39,21 +39,21 @@ import {
 } from "./forward.ts";
 import type { Recorder } from "./recorder.ts";
 
-/** What a gradient keeps of the forward, so as not to compute it again. */
+/** What is kept of the forward pass, so that it need not be recomputed. */
 export interface GradientOptions {
   /**
-   * `"block"`: the input of each block, which is computed again on the way back. A number: the input of every so many blocks, which are computed again
-   * together. `"all"`: what every operation leaves; nothing is computed again. Default `"block"`.
+   * `"block"`: the input of each block, which is recomputed in the backward pass. A number n: the input of every n-th block; the blocks in between
+   * are recomputed together. `"all"`: the results of all operations; nothing is recomputed. Default `"block"`.
    */
   readonly checkpoints?: "block" | "all" | number | undefined;
 }
 
 /**
- * Records an evaluation of one branch, without noise, and the slopes of its loss by all offsets, added to `gradients`. No two invocations add
- * to the same number, so that the same bits come out on every run; what is kept changes no bit.
+ * Records an evaluation of one branch, without noise, and the gradient of its loss with respect to all offsets, which is added to `gradients`. No two
+ * invocations add to the same number, so every run gives the same bits. The choice of checkpoints does not change them.
  *
- * @throws {TypeError} For an operation, or what is trained of it, that has no adjoint
- * @throws {RangeError} For checkpoints that are no whole number of blocks
+ * @throws {TypeError} when an operation, or what is trained of it, has no adjoint.
+ * @throws {RangeError} when `checkpoints` is not a positive whole number.
  */
 export function recordGradient(
   graph: Graph,
@@ -74,7 +74,8 @@ export function recordGradient(
     ...{ first: 0, input: embedded.result, share: 1, checkpoints },
   });
   back(context, again ? embed() : embedded, slope, gradients);
-  // Such as the last product of a block that is computed again, and slopes by what nothing is trained of.
+  // Removes unused dispatches, such as the last product of a recomputed block, and gradients with respect to values that do not depend on anything
+  // trained.
   prune(graph, begun);
 }
 
@@ -218,7 +219,7 @@ function recordAbove(
     recorded(model, context, (x) => recordHead(model, x, context, last, piece));
   recordLossOf(model, context, shape, target, (piece) => {
     const made = head(piece);
-    // Logits of several pieces are not held at once.
+    // If there are several pieces, their logits are not held at the same time.
     if (pieces.length === 1) heads.set(piece.first, made);
     return made.result;
   });
@@ -232,7 +233,7 @@ function recordAbove(
     slope = slope ? addSlopes(graph, slope, found) : found;
   }
   parts.toReversed().forEach(({ first, input, made }, i) => {
-    // What the last blocks left is still there.
+    // The results of the last blocks are still available.
     const again = i === 0 ? made : blocks(first, input);
     slope = back(context, again, slope!, gradients).get(input)!;
   });
@@ -262,7 +263,7 @@ function back(
   return slopes;
 }
 
-/** Blocks between two inputs that are kept. */
+/** Number of blocks between two inputs that are kept. */
 function blocksKept(checkpoints: "block" | "all" | number, layers: number): number {
   if (checkpoints === "block") return 1;
   if (checkpoints === "all") return layers;
@@ -272,7 +273,7 @@ function blocksKept(checkpoints: "block" | "all" | number, layers: number): numb
   );
 }
 
-/** A part of the forward, and what it was made of. */
+/** A part of the forward pass: its result and its operations. */
 interface Recorded {
   readonly result: Value;
   readonly operations: readonly RecordedOperation[];

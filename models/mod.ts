@@ -1,5 +1,5 @@
 /**
- * Models: configuration, sources, forwards, loading, evaluation, training steps, generation, tokenizers.
+ * Models: configuration, sources, forward passes, loading, evaluation, training steps, generation, tokenizers.
  *
  * @module
  */

@@ -120,7 +120,7 @@ function candidates(context: number, frequencies: Float64Array, shares: Float64A
     return highs.filter((high) => high > lowFrequencyFactor && lowFrequencyFactor > 0)
       .map((highFrequencyFactor) => ({ lowFrequencyFactor, highFrequencyFactor, originalContext }));
   };
-  // Frequencies fall from pair to pair: the last that stays, and the first that is divided by the whole factor.
+  // Frequencies decrease from pair to pair. These are the last unscaled one, and the first that is divided by the whole factor.
   const stays = frequencies[shares.findLastIndex((share) => share >= 1 - SHARE_ERROR)] ?? Infinity;
   const whole = frequencies[shares.findIndex((share) => share <= SHARE_ERROR)] ?? 0;
   const { lowFrequencyFactor: low, highFrequencyFactor: high } = USUAL;
@@ -136,7 +136,7 @@ function candidates(context: number, frequencies: Float64Array, shares: Float64A
   const wanted = (low + shares[i] * (high - low)) * turn / frequencies[i];
   const usual = { ...USUAL, originalContext: Math.max(1, Math.round(wanted)) };
   if (i === k) {
-    // Any line through the one point that is at its ends before the neighbours.
+    // Any line through the only point in the transition, as long as its ends do not reach the neighbouring pairs.
     const [frequency, share] = [frequencies[i], shares[i]];
     const least = Math.max(whole, (frequency / share - stays) / (1 / share - 1));
     const zero = (least + frequency) / 2;

@@ -1,5 +1,5 @@
 /**
- * All schemes of adapters: a new one is a file and a line here.
+ * The table of adapter schemes. A new scheme needs a file and a line here.
  *
  * @module
  */

@@ -63,7 +63,7 @@ const ia3Rules: OptionRules<Ia3Options & { seed?: number }> = {
   targets: "any",
   feedForward: "any",
   layers: "any",
-  // Nothing is drawn.
+  // Accepted for all schemes; nothing is random here.
   seed: "any",
 };
 
@@ -187,7 +187,7 @@ const peft: PeftForm<Ia3Plan> = {
     const vectors = weightsOf(config).filter(isLinear).flatMap((weight): Ia3Vector[] => {
       const shape = shapeOf(weight.name, SUFFIX);
       if (!shape) return [];
-      // What scales inputs is a row, what scales outputs a column.
+      // Vectors that scale inputs are stored as rows, and those that scale outputs as columns.
       const scales = shape[0] === 1 && weight.columns > 1 ? "input" : "output";
       return [{ matrix: weight.name, scales }];
     });
@@ -229,7 +229,7 @@ function namesOf(all: readonly Weight[], chosen: readonly Weight[], feed: readon
 export const ia3: AdapterScheme<Ia3Plan> = {
   name: "ia3",
   summary: "vectors that scale keys, values and what the MLP's last matrix reads",
-  // They begin at 1: steps as long as LoRA's hardly change them.
+  // Its values start at 1, so steps of LoRA's size would hardly change them.
   size: 2,
   options,
   make: (model, settings) => ia3Adapter(model, settings as Ia3Options),

@@ -236,7 +236,7 @@ export const lora: AdapterScheme<LoraPlan> = {
         const own = beside.get(matrix.name);
         if (!own) return undefined;
         const { down, up, bias } = loraNames(matrix.name);
-        // First, so that the product's own epilogue adds the two.
+        // Recorded first, so that the epilogue of the base's product adds the two.
         return product(lowRank(context, x, {
           down: tensor(down),
           up: tensor(up),

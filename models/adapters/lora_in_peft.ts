@@ -21,7 +21,7 @@ import { type LoraMatrix, loraNames, type LoraPlan } from "./lora_plan.ts";
 import { modulePath, namesFor, valueByPattern } from "./module_patterns.ts";
 import type { PeftForm, PeftTensor } from "./peft_form.ts";
 
-/** Starts that leave the base as it is; those of other words subtract something from it first. */
+/** Initialisations that leave the base model unchanged. All others subtract something from it first. */
 const PLAIN_STARTS = [true, "gaussian", "eva", "orthogonal", "mica"] as const;
 
 const KEYS: KeyTable = {
@@ -50,7 +50,7 @@ const KEYS: KeyTable = {
   target_parameters: only([], "it changes parameters that are not linear layers"),
 };
 
-/** The numbers of a pattern map. */
+/** The numbers of a pattern map in the settings. */
 function numbersOf(value: unknown, key: string, what: string): Record<string, number> {
   if (value === undefined || value === null) return {};
   if (isObject(value) && Object.values(value).every((one) => Number.isFinite(one))) {
@@ -59,7 +59,7 @@ function numbersOf(value: unknown, key: string, what: string): Record<string, nu
   throw new RangeError(`Cannot read ${what}: ${key} ${shown(value)} is not a map of numbers`);
 }
 
-/** What of the settings the scale follows from. */
+/** Returns a function that gives the scale of a matrix, from the settings. */
 function scaleOf(config: Fields, what: string): (weight: Weight, rank: number) => number {
   const { r = 8, lora_alpha: usual = 8, use_rslora: stable = false } = config;
   const rankOf = valueByPattern(numbersOf(config.rank_pattern, "rank_pattern", what));
@@ -83,14 +83,14 @@ function scaleOf(config: Fields, what: string): (weight: Weight, rank: number) =
   };
 }
 
-/** Alpha of a matrix: without the last bits that a quotient left. */
+/** Alpha of a matrix, rounded to the nearest whole number if it differs from it only by rounding errors. */
 export function alphaOf({ rank, scale }: LoraMatrix): number {
   const alpha = scale * rank;
   const whole = Math.round(alpha);
   return Math.abs(alpha - whole) < 1e-9 * Math.abs(alpha) ? whole : alpha;
 }
 
-/** The value that most have, and the others by a pattern for their module's path. */
+/** The most common value, and the others by a pattern for the paths of their modules. */
 export function withPatterns(
   values: ReadonlyMap<string, number>,
 ): { readonly usual: number; readonly pattern: Record<string, number> } {
@@ -102,14 +102,14 @@ export function withPatterns(
   return { usual, pattern: Object.fromEntries(pattern) };
 }
 
-/** The matrices that LoRA may stand beside. */
+/** The matrices to which LoRA can be applied. */
 function linearOf(config: ModelConfig): Weight[] {
   return weightsOf(config).filter(({ role }) => role === "matrix" || role === "head");
 }
 
 const [DOWN, UP, BIAS] = ["lora_A.weight", "lora_B.weight", "lora_B.bias"];
 
-/** LoRA in PEFT's folders. */
+/** How PEFT's folders store LoRA. */
 export const loraInPeft: PeftForm<LoraPlan> = {
   type: "LORA",
   hasBias: true,

@@ -1,5 +1,5 @@
 /**
- * The sum of several LoRA adapters, which is one of the sum of their ranks.
+ * The sum of several LoRA adapters, which is a LoRA adapter whose rank is the sum of theirs.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { MixedPart, MixedValues } from "./scheme.ts";
 
 type Floats = Float32Array<ArrayBuffer>;
 
-/** Vectors one behind the other. */
+/** Concatenates vectors. */
 function joined(parts: readonly Float32Array[]): Floats {
   const out = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
@@ -20,7 +20,7 @@ function joined(parts: readonly Float32Array[]): Floats {
   return out;
 }
 
-/** The weighted sum: A below A, and B, which lies by its columns, times scale and weight below B. */
+/** The weighted sum: the rows of all A are concatenated, and so are the columns of all B, multiplied by scale and weight. */
 export function mixedLora(parts: readonly MixedPart<LoraPlan>[]): MixedValues<LoraPlan> {
   const values = new Map<string, Floats>();
   const names = new Set(parts.flatMap(({ plan }) => plan.matrices.map(({ matrix }) => matrix)));

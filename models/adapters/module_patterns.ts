@@ -1,5 +1,5 @@
 /**
- * Names of a model's matrices as adapters' settings give them: by the ends of module paths, by regular expressions, as PEFT does.
+ * Selects a model's matrices by the names in adapters' settings, as PEFT does: by the ends of module paths, or by regular expressions.
  *
  * @module
  */
@@ -11,21 +11,21 @@ export function modulePath({ huggingFace }: Pick<Weight, "huggingFace">): string
   return huggingFace.replace(/\.weight$/, "");
 }
 
-/** The paths by which a matrix may be named: its module's in a folder, and its own inside. */
+/** The paths by which a matrix can be selected: that of its module in a folder, and that inside this library. */
 function pathsOf(weight: Pick<Weight, "huggingFace" | "name">): readonly string[] {
   return [modulePath(weight), weight.name.replace(/\.weight$/, "")];
 }
 
 const LONGEST_PATTERN = 500;
 
-/** A pattern as a regular expression for a whole path or for its end. @throws {RangeError} For what is none, or could take for ever */
+/** Compiles a pattern for a whole path or for its end. @throws {RangeError} when it is not a valid regular expression, or could take forever. */
 function expressionOf(pattern: string, { whole }: { readonly whole: boolean }): RegExp {
   const refuse = (why: string) =>
     new RangeError(`Cannot use the pattern ${JSON.stringify(pattern.slice(0, 80))}: ${why}`);
   if (pattern.length > LONGEST_PATTERN) {
     throw refuse(`it has ${pattern.length} characters, at most ${LONGEST_PATTERN} are allowed`);
   }
-  // A repeated group with a repetition inside: time that doubles with every letter of a name.
+  // A repetition within a repeated group can take time exponential in the length of a name.
   if (/\([^)]*[*+}][^)]*\)\s*[*+{]/.test(pattern)) throw refuse("it contains a nested repetition");
   try {
     return new RegExp(whole ? `^(?:${pattern})$` : `^(?:.*\\.)?(?:${pattern})$`);
@@ -35,10 +35,10 @@ function expressionOf(pattern: string, { whole }: { readonly whole: boolean }): 
 }
 
 /**
- * Whether a matrix is one of those that `targets` name: in a list by the end of its path (`q_proj`, `layers.0.self_attn.q_proj`), by a text that is
- * a regular expression by its whole path; `all-linear` is all but the head.
+ * Returns a function that tells whether `targets` selects a matrix. A list selects by the ends of paths (`q_proj`, `layers.0.self_attn.q_proj`), a
+ * string is a regular expression for the whole path, and `all-linear` selects all matrices except the head.
  *
- * @throws {RangeError} For a text that is no regular expression
+ * @throws {RangeError} when a pattern is not a valid regular expression.
  */
 export function targetsOf(
   targets: string | readonly string[],
@@ -54,7 +54,7 @@ export function targetsOf(
     );
 }
 
-/** Names that stand for just these of some matrices: last parts of their paths where that is so, else the paths. */
+/** Names that select exactly the chosen matrices: the last components of their paths if possible, otherwise the paths. */
 export function namesFor(all: readonly Weight[], chosen: readonly Weight[]): string[] {
   const ends = [...new Set(chosen.map((it) => modulePath(it).split(".").at(-1)!))];
   const isTarget = targetsOf(ends);
@@ -63,9 +63,10 @@ export function namesFor(all: readonly Weight[], chosen: readonly Weight[]): str
 }
 
 /**
- * The value of the first pattern that the end of a matrix's path is like, as PEFT reads `rank_pattern` and `alpha_pattern`.
+ * Returns a function that gives the value of the first pattern that matches the end of a matrix's path, like `rank_pattern` and `alpha_pattern` in
+ * PEFT.
  *
- * @throws {RangeError} For a pattern that is no regular expression
+ * @throws {RangeError} when a pattern is not a valid regular expression.
  */
 export function valueByPattern(
   patterns: Readonly<Record<string, number>> = {},

@@ -1,6 +1,5 @@
 /**
- * How PEFT stores the adapters of a scheme: as tensors beside the modules of the base. What a scheme says here is read from folders and written to
- * them.
+ * How PEFT stores the adapters of a scheme as tensors next to modules of the base. The description is used for reading and for writing folders.
  *
  * @module
  */
@@ -8,46 +7,46 @@
 import type { Fields, KeyTable } from "../config/config_keys.ts";
 import type { ModelConfig } from "../model_config.ts";
 
-/** A tensor of an adapter in a file of PEFT. */
+/** A tensor of an adapter in a PEFT file. */
 export interface PeftTensor {
-  /** The adapter's own. */
+  /** Name of the adapter's tensor. */
   readonly name: string;
-  /** Its module's matrix, such as `blk.0.attn_q.weight`. */
+  /** Matrix of its module, such as `blk.0.attn_q.weight`. */
   readonly matrix: string;
-  /** What stands behind the module's path in the file, such as `lora_A.weight`. */
+  /** Suffix after the module's path in the file, such as `lora_A.weight`. */
   readonly suffix: string;
-  /** In the file. */
+  /** Shape in the file. */
   readonly shape: readonly number[];
-  /** Whether its rows in the file are those of the matrix, `[outputs][n]`, and lie by column on the device: `[n][outputs]`. */
+  /** Whether its rows in the file correspond to those of the matrix, `[outputs][n]`, so that it is transposed on the device: `[n][outputs]`. */
   readonly byOutput: boolean;
 }
 
-/** A file of PEFT as a scheme is asked about it. */
+/** The contents of a PEFT file, as passed to a scheme. */
 export interface PeftFile {
-  /** The model that it is read for. */
+  /** Configuration of the model. */
   readonly config: ModelConfig;
-  /** `adapter_config.json`, whose keys have been held against the table. */
+  /** Contents of `adapter_config.json`, whose keys have been checked against the table. */
   readonly settings: Fields;
-  /** It, for messages: `"adapter/adapter_config.json"`. */
+  /** Name of the settings for messages, such as `"adapter/adapter_config.json"`. */
   readonly what: string;
-  /** The shape of the tensor of that suffix beside a matrix; undefined if there is none. */
+  /** Returns the shape of a matrix's tensor with this suffix. Undefined if there is none. */
   readonly shapeOf: (matrix: string, suffix: string) => readonly number[] | undefined;
 }
 
 /** How PEFT stores the adapters of a scheme. */
 export interface PeftForm<P> {
-  /** `peft_type`. */
+  /** Value of `peft_type`. */
   readonly type: string;
-  /** What becomes of the keys of `adapter_config.json` that not all schemes have. */
+  /** How the keys of `adapter_config.json` specific to the scheme are treated. */
   readonly keys: KeyTable;
-  /** What a file's adapter consists of; undefined if it has none of its tensors. @throws {RangeError} For what does not fit together */
+  /** Derives the plan of a file's adapter. Undefined if the file has none of its tensors. @throws {RangeError} when parts do not fit together. */
   plan(file: PeftFile): P | undefined;
-  /** Its tensors, in the order of the forward. */
+  /** The tensors of a plan, in the order of the forward pass. */
   tensors(config: ModelConfig, plan: P): readonly PeftTensor[];
-  /** The keys of `adapter_config.json` that not all schemes have. */
+  /** Values of the keys of `adapter_config.json` specific to the scheme. */
   settings(config: ModelConfig, plan: P): Readonly<Record<string, unknown>>;
-  /** Whether it has a word for biases of the base that come with an adapter: `bias`. Default false. */
+  /** Whether its settings have the key `bias`, for biases of the base that are stored with the adapter. Default false. */
   readonly hasBias?: boolean;
-  /** What a tensor of the file is that belongs to nothing, by its name: such as `is of DoRA, which is not computed here`. */
+  /** Describes an unsupported tensor of the file by its name, as in `is of DoRA, which is not computed here`. Undefined if it is not known. */
   foreign?(name: string): string | undefined;
 }

@@ -113,7 +113,7 @@ export function prefixAdapter(
 export const prefix: AdapterScheme<PrefixPlan> = {
   name: "prefix",
   summary: "keys and values in each layer, which every token attends to",
-  // Keys and values are about as large as 1.
+  // Keys and values have a magnitude of about 1.
   size: 10,
   options,
   make: (model, settings) => prefixAdapter(model, settings as PrefixOptions),

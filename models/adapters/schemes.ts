@@ -22,7 +22,7 @@ export const adapterSchemeNames: readonly AdapterSchemeName[] = Object.keys(
  */
 export function adapterScheme(name: string): AdapterScheme {
   const found = adapterSchemeNames.find((known) => known === name);
-  // What a scheme takes of a plan is what its own parse has made.
+  // The cast is safe because a scheme only receives plans returned by its own `parse`.
   if (found !== undefined) return table[found] as unknown as AdapterScheme;
   throw new RangeError(
     `Cannot use an adapter of scheme ${JSON.stringify(name)?.slice(0, 60)}: expected one of ${

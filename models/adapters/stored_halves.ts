@@ -1,12 +1,12 @@
 /**
- * Numbers within an adapter's plan: halves in base64, so that a ledger holds all that it needs.
+ * Stores numbers in an adapter's plan as f16 in base64, so that a ledger is self-contained.
  *
  * @module
  */
 
 import { float16ArrayToNumbers, numbersToFloat16Array } from "../../quant/layouts/float16.ts";
 
-/** Numbers as text. @throws {RangeError} For one that no half is near to */
+/** Encodes numbers. @throws {RangeError} when one is outside the range of f16. */
 export function asStoredHalves(values: Float32Array, what: string): string {
   const halves = numbersToFloat16Array(values);
   const odd = float16ArrayToNumbers(halves).findIndex((value) => !Number.isFinite(value));
@@ -23,7 +23,7 @@ export function asStoredHalves(values: Float32Array, what: string): string {
   return btoa(parts.join(""));
 }
 
-/** The numbers of such a text; undefined for what is none, or has another count. */
+/** Decodes numbers. Undefined if the text is invalid or contains a different count. */
 export function storedHalves(text: unknown, count: number): Float32Array<ArrayBuffer> | undefined {
   if (typeof text !== "string" || text.length !== 4 * Math.ceil(2 * count / 3)) return undefined;
   let bytes: string;

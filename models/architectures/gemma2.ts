@@ -1,7 +1,7 @@
 /**
- * The Gemma 2 architecture (Gemma Team, arXiv 2408.00118): norms before and behind attention and feed-forward layer, windows in every second
- * layer, bounded scores and logits. Gains are stored as their distance from 1 in folders. GGUF files of it have the pairs of a head half a head
- * apart, as folders do.
+ * The Gemma 2 architecture (Gemma Team, arXiv 2408.00118): norms before and after attention and feed-forward layer, sliding windows in every second
+ * layer, soft caps on attention scores and logits. Folders store gains minus 1. In GGUF files, the elements of a rotated pair are half a head apart,
+ * as in folders.
  *
  * @module
  */
@@ -26,15 +26,15 @@ import { llama, type LlamaConfig } from "./llama.ts";
 
 /** Shape and constants of a Gemma model. */
 export interface GemmaConfig extends LlamaConfig {
-  /** Products of queries and keys are divided by the root of this. */
+  /** Products of queries and keys are divided by the square root of this. */
   readonly queryScalar: number;
-  /** Scores s of attention become `cap * tanh(s / cap)`; undefined where they stay. */
+  /** Soft cap of attention scores: a score s becomes `cap * tanh(s / cap)`. Undefined if there is none. */
   readonly attentionCap?: number | undefined;
-  /** So do logits. */
+  /** Soft cap of logits. Undefined if there is none. */
   readonly logitCap?: number | undefined;
 }
 
-/** Norms of a block: inside and in GGUF files, and in folders. */
+/** Norms of a block: names in this library and in GGUF files, and names in folders. */
 const NORMS = {
   attn_norm: "input_layernorm",
   post_attention_norm: "post_attention_layernorm",
@@ -42,7 +42,7 @@ const NORMS = {
   post_ffw_norm: "post_feedforward_layernorm",
 };
 
-/** All weights of a Gemma; those behind attention and feed-forward layer stand behind the matrices that they normalise. */
+/** All weights of a Gemma model. The norms after attention and feed-forward layer follow the matrices whose outputs they normalise. */
 export function gemmaWeights(c: LlamaConfig): Weight[] {
   const behind = { attn_output: "post_attention_norm", ffn_down: "post_ffw_norm" } as const;
   return llama.weights(c).flatMap(({ rotary: _, ...weight }) => {
@@ -62,15 +62,15 @@ export function gemmaWeights(c: LlamaConfig): Weight[] {
   });
 }
 
-/** What is particular to a layer of a Gemma. */
+/** Properties of a layer. */
 export interface GemmaLayer {
-  /** The table of angles. Default: that of all layers. */
+  /** Name of the table of angles. Default: the table shared by all layers. */
   readonly table?: string;
-  /** What becomes of queries and keys, by the name of their matrix, before they are rotated. Default: they stay as they are. */
+  /** Transforms queries and keys, given the name of their matrix, before rotation. Default: no change. */
   readonly unrotated?: (value: Value, name: string, heads: number) => Value;
 }
 
-/** A block of a Gemma. */
+/** Records a block of a Gemma model. */
 export function gemmaBlock(
   x: Recorder,
   c: GemmaConfig,
@@ -109,12 +109,12 @@ export function gemmaBlock(
   return x.add(between, norm(x.linear(gated, name("ffn_down")), "post_ffw_norm"));
 }
 
-/** Rows of the table, times the root of their width: in f32, as the reference does where weights are, and llama.cpp always. */
+/** Rows of the embedding, times the square root of their width. This is computed in f32, as in llama.cpp, and as in the reference for f32 weights. */
 export function gemmaEmbed(x: Recorder, { hidden }: GemmaConfig): Value {
   return x.embedding("token_embd", { factor: Math.sqrt(hidden) });
 }
 
-/** Logits of a Gemma. */
+/** Records the logits of a Gemma model. */
 export function gemmaHead(x: Recorder, c: GemmaConfig, hidden: Hidden, rows?: RowList): Value {
   const shape = { kind: "rms", width: c.hidden, epsilon: c.rmsEpsilon, rows } as const;
   const logits = x.linear(
@@ -124,7 +124,7 @@ export function gemmaHead(x: Recorder, c: GemmaConfig, hidden: Hidden, rows?: Ro
   return c.logitCap === undefined ? logits : x.cap(logits, c.logitCap);
 }
 
-/** Keys of `config.json` that Gemmas have beside those of Llama. */
+/** Keys of `config.json` that Gemma models have in addition to those of Llama. */
 const GEMMA_KEYS: KeyTable = {
   ...keysOf("query_pre_attn_scalar attn_logit_softcapping final_logit_softcapping", read()),
   hidden_activation: only(
@@ -139,27 +139,30 @@ const GEMMA_KEYS: KeyTable = {
   use_bidirectional_attention: only([], "tokens attend only to earlier tokens"),
 };
 
-/** What sets one Gemma off from another in its files. */
+/** How the files of one Gemma version differ from those of others. */
 export interface GemmaKind {
-  /** `model_type`, and the architecture of GGUF files. */
+  /** Values of `model_type` and of `general.architecture`. */
   readonly names: readonly [huggingFace: string, gguf: string];
-  /** What the names of its classes begin with; the first is that of the language model. */
+  /** Prefixes of its class names. The first is that of the language model. */
   readonly classes: readonly [string, ...string[]];
-  /** `max_position_embeddings`, where a folder has no key for it. */
+  /** Default of `max_position_embeddings`. */
   readonly context: number;
-  /** Bounds of scores and logits, where a file has no keys for them; undefined for none. */
+  /** Default caps of attention scores and logits. Undefined if there are none. */
   readonly caps: readonly [number | undefined, number | undefined];
-  /** Of so many layers the last has no window, where a file says nothing else. */
+  /** Default period of the layers with windows: the last layer of each period has none. */
   readonly period: number;
-  /** The key by which a folder may say that number. */
+  /** Key by which a folder may give the period. */
   readonly periodKey?: string;
-  /** Layers of the one size whose products are divided by the root of hidden over heads in llama.cpp, and not of the width of a head: no key says it. */
+  /**
+   * Number of layers of the one model size for which llama.cpp divides products by the square root of hidden / heads instead of the head width. No
+   * key says so.
+   */
   readonly largest: number;
-  /** Whether layers have a window, of 4096, where a GGUF file says nothing of one. */
+  /** Whether layers have a window of 4096 if a GGUF file gives none. */
   readonly windowUnsaid: boolean;
 }
 
-/** The forms of a Gemma, whose rotation is that of Llama. */
+/** The forms of a Gemma version. Rotary settings are those of Llama. */
 export function gemmaForms(
   kind: GemmaKind,
 ): {
@@ -188,7 +191,7 @@ export function gemmaForms(
       keys: { ...llama.huggingFace.keys, ...GEMMA_KEYS, auto_map: ownCode(title) },
       read({ layer_types, sliding_window = 4096, ...json }, about) {
         const { what } = about;
-        // A key that is null is another thing: as many key-value heads as heads.
+        // A value of null differs from a missing key: it means as many key-value heads as heads.
         const config = llama.huggingFace.read({
           ...json,
           num_attention_heads: json.num_attention_heads ?? 8,
@@ -266,7 +269,7 @@ export function gemmaForms(
         };
         const usual = Array.from({ length: c.layers }, (_, i) => i)
           .filter((layer) => slidesBy(period, layer));
-        // Without the key, windows are those of the architecture.
+        // Without the key, the architecture's usual layers have windows.
         const slides = slidingWindow !== undefined && slidingLayers?.length !== 0;
         const isUsual = slides ? slidingLayers?.join() === usual.join() : !kind.windowUnsaid;
         if (!isUsual) {

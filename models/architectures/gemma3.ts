@@ -1,6 +1,6 @@
 /**
- * The Gemma 3 architecture (Gemma Team, arXiv 2503.19786), its text part: that of Gemma 2 without bounds, with every head of queries and keys
- * normalised before it is rotated, and windows in five of six layers, which have a rotation of their own.
+ * The text part of the Gemma 3 architecture (Gemma Team, arXiv 2503.19786): Gemma 2 without soft caps, with every head of queries and keys normalised
+ * before rotation, and windows in five of six layers, which have their own rotary frequencies.
  *
  * @module
  */
@@ -24,7 +24,7 @@ const forms = gemmaForms({
   windowUnsaid: false,
 });
 
-/** Shape and constants of a Gemma 3 model; `ropeTheta` and `ropeScaling` are those of layers without a window. */
+/** Shape and constants of a Gemma 3 model. `ropeTheta` and `ropeScaling` apply to layers without a window. */
 export interface Gemma3Config extends GemmaConfig {
   /** Base of the frequencies in layers with a window. */
   readonly localRopeTheta: number;
@@ -48,7 +48,7 @@ function weights(c: Gemma3Config): Weight[] {
 const isLocal = (c: ModelConfig, layer: number): boolean =>
   c.slidingLayers?.includes(layer) === true;
 
-/** The rotation of layers without a window as other models have theirs, and the keys of that of the others. */
+/** The rotary settings of layers without a window, in the form that other models use, and those of layers with a window. */
 function rotations(json: Fields): { readonly all: Fields; readonly local: Fields } {
   const { rope_parameters: given, rope_local_base_freq, ...rest } = json;
   const { full_attention: full, sliding_attention: sliding } = isObject(given) ? given : {};

@@ -1,6 +1,6 @@
 /**
- * The GPT-2 architecture (Radford et al. 2019; minGPT, nanoGPT): learned positions, LayerNorm before, biases, GELU, queries, keys and values as one
- * matrix. Folders have its matrices with a row for each input.
+ * The GPT-2 architecture (Radford et al. 2019; minGPT, nanoGPT): learned positions, LayerNorm before each part of a block, biases, GELU, one matrix
+ * for queries, keys and values. Folders store its matrices with one row per input.
  *
  * @module
  */
@@ -23,13 +23,13 @@ import type { Hidden, Recorder } from "../recorder.ts";
 
 /** Shape and constants of a GPT-2 model. */
 export interface Gpt2Config extends ModelConfig {
-  /** Added to the variance before the root. */
+  /** Added to the variance before taking the root. */
   readonly normEpsilon: number;
-  /** Between the two products of the feed-forward layer. */
+  /** Activation function of the feed-forward layer. */
   readonly activation: ActivationKind;
 }
 
-/** By `activation_function`; the first of several names is written. llama.cpp knows the second only. */
+/** Activation functions by `activation_function`. The first of several names is written. llama.cpp supports only the second function. */
 const ACTIVATIONS: Readonly<Record<string, ActivationKind>> = {
   gelu: "gelu",
   gelu_new: "gelu-tanh",
@@ -126,7 +126,9 @@ function head(x: Recorder, c: Gpt2Config, hidden: Hidden, rows?: RowList): Value
   return x.linear(last, c.tiedHead ? "token_embd" : "output");
 }
 
-/** Gains into what follows them, and through ReLU, which keeps factors, the way up into the way down. */
+/**
+ * Gains can be scaled with the matrices that follow them and, for ReLU, which preserves positive factors, the up-projection with the down-projection.
+ */
 function scalings(c: Gpt2Config, layer: number): ChannelScaling[] {
   const name = (part: string) => `blk.${layer}.${part}.weight`;
   return [
@@ -136,7 +138,7 @@ function scalings(c: Gpt2Config, layer: number): ChannelScaling[] {
   ];
 }
 
-/** The positive integer under a key, or under the name that transformers takes for it too. */
+/** The positive integer under a key, or under the alternative name that transformers accepts. */
 function sizeOf(json: Fields, key: string, other: string, what: string, fallback?: number): number {
   const [value, same] = [json[key], json[other]];
   if (value !== undefined && same !== undefined && value !== same) {
@@ -190,7 +192,7 @@ const huggingFace: HuggingFaceForm<Gpt2Config> = {
       heads,
       keyValueHeads: heads,
       headDimension: hidden / heads,
-      // Where a file has no key, its class's default holds.
+      // The defaults for missing keys are those of transformers' class.
       feedForward: positiveInteger(json, "n_inner", what, 4 * hidden),
       vocabulary: positiveInteger(json, "vocab_size", what),
       context: sizeOf(json, "n_positions", "max_position_embeddings", what, 1024),

@@ -1,6 +1,6 @@
 /**
- * The Llama architecture (Touvron et al., arXiv 2302.13971; Llama 2, Llama 3, Mistral, Vicuna): RMSNorm, rotary positions,
- * grouped-query attention, SwiGLU.
+ * The Llama architecture (Touvron et al., arXiv 2302.13971; Llama 2, Llama 3, Mistral, Vicuna): RMSNorm, rotary positions, grouped-query attention,
+ * SwiGLU.
  *
  * @module
  */
@@ -38,13 +38,13 @@ import { windowOf } from "../model_config.ts";
 
 /** Shape and constants of a Llama model. */
 export interface LlamaConfig extends ModelConfig {
-  /** Added to the mean square before the root. */
+  /** Added to the mean square before taking the root. */
   readonly rmsEpsilon: number;
   /** Base of the rotary frequencies. */
   readonly ropeTheta: number;
-  /** Rotated pairs lie side by side (GGUF) instead of half a head apart (Hugging Face). */
+  /** Whether the elements of a rotated pair are adjacent (GGUF) instead of half a head apart (Hugging Face). */
   readonly ropeInterleaved: boolean;
-  /** How rotary frequencies are stretched; undefined for none. */
+  /** Scaling of the rotary frequencies. Undefined if there is none. */
   readonly ropeScaling?: RopeScaling | undefined;
 }
 
@@ -93,9 +93,9 @@ function weights(c: LlamaConfig): Weight[] {
 }
 
 /**
- * A block.
+ * Records a block.
  *
- * @param unrotated What becomes of queries and keys, by the name of their matrix, before they are rotated. Default: they stay as they are
+ * @param unrotated Transforms queries and keys, given the name of their matrix, before rotation. Default: no change.
  */
 export function llamaBlock(
   x: Recorder,
@@ -133,7 +133,7 @@ function head(x: Recorder, c: LlamaConfig, hidden: Hidden, rows?: RowList): Valu
   return x.linear(x.norm(hidden, "output_norm", shape), c.tiedHead ? "token_embd" : "output");
 }
 
-/** Gains into what follows them, values into the output, the linear half of the gate into the way down. */
+/** Gains can be scaled with the matrices that follow them, values with the output, and the linear half of the gated unit with the down-projection. */
 function scalings(c: LlamaConfig, layer: number): ChannelScaling[] {
   const name = (part: string) => `blk.${layer}.${part}.weight`;
   const d = c.headDimension;
@@ -164,7 +164,7 @@ const huggingFace: HuggingFaceForm<LlamaConfig> = {
     use_sliding_window: read("boolean"),
     is_llama_config: harmless("describes the file"),
 
-    // Other models under the name of this one: fine where they do nothing.
+    // Keys of other models that use this model's name, accepted if they have no effect.
     ...keysOf(
       "hidden_act hidden_activation activation_function",
       only(["silu", "swish"], "only SiLU is supported"),
@@ -205,7 +205,7 @@ const huggingFace: HuggingFaceForm<LlamaConfig> = {
     const hidden = positiveInteger(json, "hidden_size", what);
     const heads = positiveInteger(json, "num_attention_heads", what);
     const layers = positiveInteger(json, "num_hidden_layers", what);
-    // Where a file has no key, its class's default holds.
+    // The defaults for missing keys are those of transformers' class.
     const mistral = json.model_type === "mistral";
     const longest = positiveInteger(json, "max_position_embeddings", what, mistral ? 131072 : 2048);
     const keyValueHeads = mistral && json.num_key_value_heads === undefined ? 8 : heads;
@@ -231,7 +231,7 @@ const huggingFace: HuggingFaceForm<LlamaConfig> = {
   },
   write(c, ropeFactors) {
     const scaling = ropeFactors ? scalingOfRopeFactors(c, ropeFactors) : c.ropeScaling;
-    // Llama's class has no window; Mistral's is the same otherwise.
+    // Llama's class has no window; Mistral's is otherwise the same.
     const windowed = c.slidingWindow !== undefined;
     return {
       architectures: [windowed ? "MistralForCausalLM" : "LlamaForCausalLM"],

@@ -1,5 +1,5 @@
 /**
- * The table of architectures: a line each.
+ * The table of architectures, one line each.
  *
  * @module
  */

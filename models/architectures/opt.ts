@@ -1,6 +1,6 @@
 /**
- * The OPT architecture (Zhang et al., arXiv 2205.01068; Galactica): learned positions, LayerNorm, biases, ReLU or GELU. In OPT-350m norms
- * stand behind what they belong to, and the embedding is narrower than the hidden states.
+ * The OPT architecture (Zhang et al., arXiv 2205.01068; Galactica): learned positions, LayerNorm, biases, ReLU or GELU. In OPT-350m, norms follow the
+ * parts of a block, and the embedding is narrower than the hidden states.
  *
  * @module
  */
@@ -15,25 +15,25 @@ import type { Hidden, Recorder } from "../recorder.ts";
 
 /** Shape of an OPT model. */
 export interface OptConfig extends ModelConfig {
-  /** Width of the vocabulary's tables; where it is not the hidden states', matrices stand between. */
+  /** Width of the embedding and the head. If it differs from that of the hidden states, matrices convert between the two. */
   readonly embeddingWidth: number;
-  /** Norms stand before attention and feed-forward layer, not behind the sums that take them up. */
+  /** Whether norms precede attention and feed-forward layer, instead of following the residual sums. */
   readonly normBefore: boolean;
-  /** What leaves the last block is normalised. */
+  /** Whether the output of the last block is normalised. */
   readonly finalNorm: boolean;
-  /** Linear layers of blocks have biases. */
+  /** Whether the linear layers of blocks have biases. */
   readonly biases: boolean;
-  /** Norms have gains and biases. */
+  /** Whether norms have gains and biases. */
   readonly affineNorms: boolean;
-  /** Between the two products of the feed-forward layer. */
+  /** Activation function of the feed-forward layer. */
   readonly activation: ActivationKind;
 }
 
-/** The first rows of the table of positions are those of no position. */
+/** The first rows of the position table are reserved. */
 const FIRST_POSITION = 2;
-/** Of every LayerNorm; no key says another. */
+/** Epsilon of every LayerNorm. There is no key for it. */
 const EPSILON = 1e-5;
-/** By `activation_function`; the first of several names is written. */
+/** Activation functions by `activation_function`. The first of several names is written. */
 const ACTIVATIONS: Readonly<Record<string, ActivationKind>> = {
   relu: "relu",
   gelu: "gelu",
@@ -146,7 +146,10 @@ function head(x: Recorder, c: OptConfig, hidden: Hidden, rows?: RowList): Value 
   return x.linear(narrow, c.tiedHead ? "token_embd" : "output");
 }
 
-/** Gains into what follows them alone, values into the output, and through ReLU, which keeps factors, the way up into the way down. */
+/**
+ * Gains can be scaled with the matrices that follow them if nothing else reads the norm, values with the output and, for ReLU, which preserves
+ * positive factors, the up-projection with the down-projection.
+ */
 function scalings(c: OptConfig, layer: number): ChannelScaling[] {
   const name = (part: string) => `blk.${layer}.${part}.weight`;
   const ofNorms = [
@@ -188,7 +191,7 @@ const huggingFace: HuggingFaceForm<OptConfig> = {
       harmless("used only in training by other programs"),
     ),
 
-    // Other models under the name of this one: fine where they do nothing.
+    // Keys of other models that use this model's name, accepted if they have no effect.
     learned_embeddings: exactly([true], "positions are learned"),
     ...keysOf(
       "rope_parameters rope_scaling rope_theta partial_rotary_factor sliding_window",
@@ -222,7 +225,7 @@ const huggingFace: HuggingFaceForm<OptConfig> = {
       headDimension: hidden / heads,
       feedForward: positiveInteger(json, "ffn_dim", what),
       vocabulary: positiveInteger(json, "vocab_size", what),
-      // Where a file has no key, its class's default holds.
+      // The defaults for missing keys are those of transformers' class.
       context: positiveInteger(json, "max_position_embeddings", what, 2048),
       embeddingWidth: positiveInteger(json, "word_embed_proj_dim", what, hidden),
       normBefore,

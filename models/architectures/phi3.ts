@@ -1,6 +1,6 @@
 /**
- * The Phi-3 architecture (Abdin et al., arXiv 2404.14219; Phi-3, Phi-3.5 mini, Phi-4): that of Llama with queries, keys and values as one matrix, and
- * gate and way up as another. GGUF files of it have the pairs of a head half a head apart, as folders do.
+ * The Phi-3 architecture (Abdin et al., arXiv 2404.14219; Phi-3, Phi-3.5 mini, Phi-4): Llama with one matrix for queries, keys and values, and one
+ * for gate and up-projection. In GGUF files, the elements of a rotated pair are half a head apart, as in folders.
  *
  * @module
  */
@@ -30,23 +30,23 @@ const NAME = "phi3";
 
 /** Shape and constants of a Phi-3 model. */
 export interface Phi3Config extends LlamaConfig {
-  /** How many elements of a head are rotated, its first; undefined for all. */
+  /** Number of elements rotated at the start of each head. Undefined if all are. */
   readonly rotaryDimension?: number | undefined;
-  /** Of "longrope", for sequences up to the context. */
+  /** LongRoPE. Undefined if the model does not use it. */
   readonly longRope?: LongRope | undefined;
 }
 
-/** How a model for long texts is rotated: one way up to its context; loaded for longer ones it is the other way throughout, as in llama.cpp. */
+/** Rotation of a model for long texts. As in llama.cpp, `long` applies to all positions if the model is loaded for more than `original`. */
 export interface LongRope {
-  /** Divisors of the frequencies, one a pair. */
+  /** Divisors of the frequencies, one per pair. */
   readonly short: readonly number[];
-  /** Those of longer sequences. */
+  /** Divisors for longer sequences. */
   readonly long: readonly number[];
-  /** The longest sequences that are rotated the one way. */
+  /** Longest sequence for which the short divisors are used. */
   readonly original: number;
-  /** Positions that the file is for. */
+  /** Longest sequence that the file supports. */
   readonly longest: number;
-  /** What cosines and sines are multiplied by, where the file says it; else it follows from the two lengths. */
+  /** Factor for cosines and sines, if the file gives one. Otherwise it follows from the two lengths. */
   readonly magnitude?: number | undefined;
 }
 
@@ -104,7 +104,7 @@ function block(x: Recorder, c: Phi3Config, hidden: Hidden, layer: number): Value
   return x.linear(gated, name("ffn_down"), { residual: between });
 }
 
-/** Gains into what follows them. */
+/** Gains can be scaled with the matrices that follow them. */
 function scalings(_: Phi3Config, layer: number): ChannelScaling[] {
   const name = (part: string) => `blk.${layer}.${part}.weight`;
   return [
@@ -113,7 +113,7 @@ function scalings(_: Phi3Config, layer: number): ChannelScaling[] {
   ];
 }
 
-/** What its class takes where a file has no key. */
+/** Applies the defaults of transformers' class. */
 function withDefaults(json: Fields): Fields {
   return {
     ...json,
@@ -122,10 +122,10 @@ function withDefaults(json: Fields): Fields {
   };
 }
 
-/** Names of the rotation for long texts: the older ones stand in the files of Phi-3's first versions. */
+/** Names of LongRoPE. The older ones occur in the first versions of Phi-3's files. */
 const LONG: readonly unknown[] = ["longrope", "su", "yarn"];
 
-/** The keys of such a rotation. */
+/** Keys of LongRoPE. */
 const LONG_KEYS: KeyTable = {
   ...keysOf(
     "rope_type type factor rope_theta short_factor long_factor attention_factor original_max_position_embeddings",
@@ -136,7 +136,7 @@ const LONG_KEYS: KeyTable = {
 
 const PARTIAL = "partial_rotary_factor";
 
-/** How many elements of a head are rotated, and what is left of a configuration without the keys that say it. */
+/** The number of rotated elements of a head, and the configuration without the keys that give it. */
 function rotaryDimension(
   json: Fields,
   what: string,
@@ -167,14 +167,14 @@ function rotaryDimension(
   return { rotary: rotary === width ? undefined : rotary, rest };
 }
 
-/** The share that {@linkcode rotaryDimension} makes the same number of. */
+/** The fraction from which {@linkcode rotaryDimension} computes the same number. */
 function shareOf({ rotaryDimension: rotary, headDimension }: Phi3Config): number | undefined {
   if (rotary === undefined) return undefined;
   const share = rotary / headDimension;
   return Math.floor(share * headDimension) === rotary ? share : (rotary + 0.5) / headDimension;
 }
 
-/** The rotation for long texts, the context, and what is left of a configuration without it; undefined for files without one. */
+/** LongRoPE settings, the context, and the configuration without them. Undefined if the file does not use LongRoPE. */
 function longRope(
   json: Fields,
   rotary: number | undefined,
@@ -226,19 +226,19 @@ function longRope(
   };
 }
 
-/** What a rotation that is stretched so much is multiplied by. */
+/** The default factor for cosines and sines at this ratio of lengths. */
 function usualMagnitude(stretch: number, context: number): number {
   return stretch <= 1 ? 1 : Math.sqrt(1 + Math.log(stretch) / Math.log(context));
 }
 
-/** What cosines and sines are multiplied by. */
+/** The factor for cosines and sines. */
 function magnitudeOf({ longest, original, magnitude }: LongRope): number {
   return magnitude ?? usualMagnitude(longest / original, original);
 }
 
 const [SHORT_NAME, LONG_NAME] = ["rope_factors_short.weight", "rope_factors_long.weight"];
 
-/** The rotation for long texts in a GGUF file; undefined for files without one. */
+/** LongRoPE settings in a GGUF file. Undefined if there are none. */
 function longRopeInGguf(
   fields: Fields,
   vectors: ReadonlyMap<string, Float32Array> | undefined,
@@ -264,7 +264,7 @@ function longRopeInGguf(
       `${what}: the rotation changes beyond ${original} of ${longest} positions; sequences are limited to ${original}, unless the model is loaded for more (maxPositions), in which case all positions are rotated that way`,
     );
   }
-  // Files have f32.
+  // Compared with a tolerance, because files store f32.
   const isUsual = Math.abs(magnitude / magnitudeOf(found) - 1) < 1e-6;
   return { ...found, ...!isUsual && { magnitude } };
 }
@@ -351,7 +351,7 @@ export const phi3: Architecture<Phi3Config> = {
     read(fields, tensors, about) {
       const { "rope.dimension_count": given, "rope.scaling.attn_factor": factor, ...rest } = fields;
       const isLong = (tensors.vectors?.size ?? 0) > 0;
-      // How much these are stretched is in the vectors.
+      // The scaling is contained in the vectors.
       const { "rope.scaling.type": _, "rope.scaling.factor": __, ...plain } = rest;
       const config = llama.gguf!.read(isLong ? plain : rest, tensors, about);
       const { headDimension, context } = config;

@@ -1,6 +1,6 @@
 /**
- * The Qwen2 architecture (Yang et al., arXiv 2407.10671; Qwen2 and Qwen2.5): that of Llama with biases on queries, keys and values. GGUF
- * files of it have the pairs of a head half a head apart, as folders do.
+ * The Qwen2 architecture (Yang et al., arXiv 2407.10671; Qwen2 and Qwen2.5): Llama with biases on queries, keys and values. In GGUF files, the
+ * elements of a rotated pair are half a head apart, as in folders.
  *
  * @module
  */
@@ -28,13 +28,13 @@ function weights(c: LlamaConfig): Weight[] {
   });
 }
 
-/** What its class takes where a file has no key. A key that is null is another thing: as many key-value heads as heads. */
+/** Applies the defaults of transformers' class. A value of null differs from a missing key: it means as many key-value heads as heads. */
 function withDefaults(json: Fields): Fields {
   return {
     ...json,
     max_position_embeddings: json.max_position_embeddings ?? 32768,
     num_key_value_heads: json.num_key_value_heads === undefined ? 32 : json.num_key_value_heads,
-    // Layers from max_window_layers on have windows, where that is asked for.
+    // If windows are enabled, layers from max_window_layers on have one.
     use_sliding_window: json.use_sliding_window ?? false,
     max_window_layers: json.max_window_layers ?? 28,
   };

@@ -1,6 +1,6 @@
 /**
- * The Qwen3 architecture (Yang et al., arXiv 2505.09388): that of Llama with every head of queries and keys normalised before it is rotated,
- * and heads whose width the hidden size does not say. GGUF files of it have the pairs of a head half a head apart, as folders do.
+ * The Qwen3 architecture (Yang et al., arXiv 2505.09388): Llama with every head of queries and keys normalised before rotation, and a head width
+ * independent of the hidden size. In GGUF files, the elements of a rotated pair are half a head apart, as in folders.
  *
  * @module
  */
@@ -28,7 +28,7 @@ function weights(c: LlamaConfig): Weight[] {
   });
 }
 
-/** What its class takes where a file has no key, as far as it is not what Qwen2's takes. */
+/** Applies the defaults of transformers' class that differ from those of Qwen2. */
 function withDefaults(json: Fields): Fields {
   return { ...json, head_dim: json.head_dim ?? 128 };
 }

@@ -1,6 +1,6 @@
 /**
- * The RoBERTa architecture (Liu et al., arXiv 1907.11692; XLM-RoBERTa, CamemBERT) and BERT (Devlin et al., arXiv 1810.04805), which spells it
- * otherwise: all of a text is seen, norms stand behind what they belong to, and a head of its own predicts masked tokens.
+ * The RoBERTa architecture (Liu et al., arXiv 1907.11692; XLM-RoBERTa, CamemBERT) and BERT (Devlin et al., arXiv 1810.04805), which uses other names:
+ * tokens attend to the whole text, norms follow the parts of a block, and a separate head predicts masked tokens.
  *
  * @module
  */
@@ -24,17 +24,17 @@ import type { Hidden, Recorder } from "../recorder.ts";
 
 /** Shape and constants of a RoBERTa or BERT model. */
 export interface RobertaConfig extends ModelConfig {
-  /** Added to the variance before the root. */
+  /** Added to the variance before taking the root. */
   readonly normEpsilon: number;
-  /** Between the two products of the feed-forward layer; in BERT's head too, where RoBERTa's has GELU. */
+  /** Activation function of the feed-forward layer, and of BERT's head. RoBERTa's head uses GELU. */
   readonly activation: ActivationKind;
-  /** The row of the table of positions that the first token of a text has. */
+  /** Row of the position table for the first token of a text. */
   readonly firstPosition: number;
-  /** Rows of the table of token types, of which the first is added to all tokens. */
+  /** Rows of the table of token types, the first of which is added to all tokens. */
   readonly tokenTypes: number;
 }
 
-/** By `hidden_act`; the first of several names is written. */
+/** Activation functions by `hidden_act`. The first of several names is written. */
 const ACTIVATIONS: Readonly<Record<string, ActivationKind>> = {
   gelu: "gelu",
   gelu_new: "gelu-tanh",
@@ -43,13 +43,13 @@ const ACTIVATIONS: Readonly<Record<string, ActivationKind>> = {
   relu: "relu",
 };
 
-/** What differs between the two: names, defaults, and where positions begin. */
+/** Differences between the two architectures: names, defaults, and the first position. */
 interface Dialect {
   readonly name: "roberta" | "bert";
   readonly modelTypes: readonly string[];
   readonly classes: readonly string[];
   readonly headClass: readonly string[];
-  /** Names in folders of what the head has. */
+  /** Names of the head's weights in folders. */
   readonly head: {
     readonly transform: string;
     readonly norm: string;
@@ -57,7 +57,7 @@ interface Dialect {
     readonly bias: string;
   };
   readonly padding: number;
-  /** The first row of positions. */
+  /** Returns the first row of the position table. */
   firstPosition(padding: number): number;
 }
 
@@ -188,7 +188,10 @@ function head(x: Recorder, c: RobertaConfig, hidden: Hidden, rows?: RowList): Va
   return x.linear(last, c.tiedHead ? "token_embd" : "output", { bias: "output" });
 }
 
-/** Values into the output: everything else reads what a norm leaves, which the residual reads too, or what GELU does. */
+/**
+ * Values can be scaled with the output and, for ReLU, the up-projection with the down-projection. All other matrices read the output of a norm, which
+ * the residual connection also reads, or of GELU.
+ */
 function scalings(c: RobertaConfig, layer: number): ChannelScaling[] {
   const name = (part: string) => `blk.${layer}.${part}.weight`;
   return [
@@ -214,7 +217,7 @@ const KEYS: KeyTable = {
     harmless("about heads that are not read, or about calls"),
   ),
 
-  // Other models under the name of this one: fine where they do nothing.
+  // Keys of other models that use this model's name, accepted if they have no effect.
   is_decoder: only(
     [],
     "attention is bidirectional; in a decoder, tokens attend only to earlier tokens",
@@ -273,7 +276,7 @@ function readConfig(dialect: Dialect, json: Fields, what: string): RobertaConfig
     feedForward: positiveInteger(json, "intermediate_size", what),
     vocabulary: positiveInteger(json, "vocab_size", what),
     context: positions - firstPosition,
-    // Where a file has no key, its class's default holds.
+    // The defaults for missing keys are those of transformers' class.
     normEpsilon: positiveNumber(json, "layer_norm_eps", what, 1e-12),
     activation: ACTIVATIONS[String(json.hidden_act ?? "gelu")],
     firstPosition,

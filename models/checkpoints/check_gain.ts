@@ -1,5 +1,5 @@
 /**
- * Gains of norms and biases must be dense: no program quantises them, and a forward would take their codes for numbers.
+ * Checks that the gains of norms and biases are stored unquantised: no program quantises them, and a forward pass would read their codes as numbers.
  *
  * @module
  */
@@ -9,8 +9,8 @@ import type { TensorSource } from "./checkpoint.ts";
 import { isQuantised } from "../../quant/layouts/layout.ts";
 
 /**
- * @param tensor As the architecture wants it: gains have one row.
- * @throws {RangeError} naming tensor and format.
+ * @param tensor A tensor with the shape that the architecture expects. A gain has one row.
+ * @throws {RangeError} when the gain is quantised. The message names the tensor and its format.
  */
 export function checkGain(
   { name, fileName = name, rows, format }: Pick<

@@ -113,7 +113,7 @@ export interface Piece {
 export interface ReadOptions {
   /** Aborts between two pieces. */
   readonly signal?: AbortSignal | undefined;
-  /** Memory for pieces. Whoever has finished with a piece gives its memory back. */
+  /** Memory for pieces. The consumer of a piece returns its memory. */
   readonly memory?: PieceMemory | undefined;
 }
 
@@ -138,7 +138,7 @@ export async function* piecesOf(
   const begin = (current?: TensorSource) => {
     while (next && mayBegin(next, current)) {
       const packed = next.tensor.read(next.firstRow, next.rows, memory);
-      packed.catch(() => {}); // It is awaited later, or by nobody when the caller leaves.
+      packed.catch(() => {}); // Awaited later, or never if the caller stops iterating.
       begun.push({ place: next, packed });
       bytesAhead += next.bytes;
       next = places.next().value;

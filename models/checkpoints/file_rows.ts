@@ -1,5 +1,5 @@
 /**
- * Rows of a tensor that lie in a file one behind the other.
+ * Rows of a tensor that are stored contiguously in a file.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { ByteSource } from "../../quant/files/byte_source.ts";
 import type { Format } from "../../quant/formats/format.ts";
 import { forCaller, type TensorSource } from "./checkpoint.ts";
 
-/** Reads rows of `columns` elements whose first begins at `offset`. */
+/** Returns a function that reads rows of `columns` elements. The first row begins at byte `offset` of `source`. */
 export function fileRows(
   source: ByteSource,
   offset: number,

@@ -117,7 +117,7 @@ export class BaseHash implements Disposable {
       if (given) memory?.give(codes);
     }
     await planes.scales.update(bytesIn(packed.scales));
-    // Every piece of rows comes with the whole of it.
+    // Every piece contains the whole codebook.
     if (!begun) await planes.codebook.update(bytesIn(packed.codebook));
   }
 
@@ -156,7 +156,7 @@ export class BaseHash implements Disposable {
     for (const name of [...this.#weights.keys()].sort()) {
       let planes = await this.#digests.get(name)!;
       if (PLANES.some((plane) => planes[plane] === undefined) || planes.codes?.nonFinite) {
-        // Its worker broke, or a weight is to be named.
+        // Its worker failed, or the name of a non-finite weight is needed.
         await this.#read(name, here, signal);
         planes = await this.#digests.get(name)!;
       }
@@ -224,7 +224,7 @@ export async function olderFingerprint({ config, ...source }: HashedModel): Prom
       keys.filter((key) => key in from).sort().map((key) => [key, Reflect.get(from, key)]),
     );
   hash.update(entries(asHashed(config), OLDER_CONFIG));
-  // All models were Llamas then.
+  // At that time, all models were Llama models.
   const { ropeScaling } = config as Partial<LlamaConfig>;
   if (ropeScaling && ropeScaling.type !== "dynamic") {
     hash.update(entries(ropeScaling, OLDER_SCALING));

@@ -1,5 +1,5 @@
 /**
- * What the tensors of a Hugging Face folder are called, by the weights that an architecture lists.
+ * The names of the tensors in a Hugging Face folder, derived from the weights that an architecture lists.
  *
  * @module
  */
@@ -8,27 +8,27 @@ import type { Weight } from "../architecture.ts";
 import { architectureOf } from "../architectures.ts";
 import type { ModelConfig } from "../model_config.ts";
 
-/** Names of a model's tensors in a folder. */
+/** The names of a model's tensors in a folder. */
 export interface FolderNames {
-  /** What the names of weights begin with, and do not in the file of a model without its head. */
+  /** Prefix of the weights' names, which is absent in files of a model without its head. */
   readonly base: string;
-  /** First parts of names: of all, and of those that begin with the base behind it. */
+  /** First components of names: of all names, and of those that follow the base prefix. */
   readonly first: { readonly ofAll: ReadonlySet<string>; readonly behindBase: ReadonlySet<string> };
-  /** The table of tokens. */
+  /** Name of the token embedding. */
   readonly embedding: string;
-  /** The head where it is a tensor of its own; undefined where the architecture has none. */
+  /** Name of the head if it is a separate tensor. Undefined if the architecture has none. */
   readonly head: string | undefined;
-  /** Weights that the model has, by name in the folder. */
+  /** The model's weights, by name in the folder. */
   readonly weights: ReadonlyMap<string, Weight>;
-  /** Ends of names that older folders have, and what they are called now. */
+  /** Suffixes used in older folders, and their current names. */
   readonly olderNames: readonly (readonly [RegExp, string])[];
-  /** Tensors that may be there and say nothing. */
+  /** Tensors that may be present and can be ignored. */
   readonly leftOut: readonly { readonly pattern: RegExp; readonly what: string }[];
-  /** The layer that a tensor's name is of, also of one that the model does not have. */
+  /** The layer to which a tensor name belongs. The model need not have this layer. */
   readonly layerOf: (name: string) => number | undefined;
 }
 
-/** The names of a model's tensors in a folder. @throws {RangeError} When its architecture is not known */
+/** The names of a model's tensors in a folder. @throws {RangeError} when the architecture is unknown. */
 export function folderNames(config: ModelConfig): FolderNames {
   const { huggingFace: { base, olderNames = [], leftOut = [] }, weights } = architectureOf(config);
   const all = weights({ ...config, tiedHead: false });

@@ -1,12 +1,15 @@
 /**
- * What a hashing worker is told and says.
+ * Messages to and from a hashing worker.
  *
  * @module
  */
 
 import type { DenseType } from "../../quant/layouts/layout.ts";
 
-/** The memory that is shared; the bytes of a stream, at a place in it or handed over (floats to be looked through: of which type); or that a stream is whole. */
+/**
+ * A request: the shared memory; bytes of a stream, either at an offset in that memory or transferred (`floats` is their type if they are to be
+ * checked for NaN and infinity); or the end of a stream.
+ */
 export type HashRequest =
   | { readonly memory: Uint8Array<SharedArrayBuffer> }
   | { readonly stream: number; readonly offset: number; readonly length: number }
@@ -17,7 +20,7 @@ export type HashRequest =
   }
   | { readonly end: number };
 
-/** A place that may be written again, a buffer that was handed over and is done with, or what a stream that ended was. */
+/** A reply: an offset that may be overwritten, a transferred buffer that has been processed, or the result of a stream that ended. */
 export type HashReply =
   | { readonly free: number }
   | { readonly done: ArrayBuffer }

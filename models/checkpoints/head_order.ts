@@ -1,6 +1,6 @@
 /**
- * The order of rows within a head: the two halves of a rotated pair lie side by side in GGUF, half a head apart in Hugging Face
- * folders. Rows move whole, so packed tensors are reordered without loss.
+ * The order of rows within a head. The two elements of a rotated pair are adjacent in GGUF, and half a head apart in Hugging Face folders. Whole rows
+ * are moved, so packed tensors are reordered without loss.
  *
  * @module
  */
@@ -10,18 +10,18 @@ import { halves } from "../../quant/layouts/planes.ts";
 import type { Weight } from "../architecture.ts";
 
 /**
- * How many heads of a weight must be reordered for a file in whose convention the elements of a rotated pair lie side by side (GGUF) or
- * not; 0 for none.
+ * Number of heads of a weight that must be reordered for a file in which the elements of a rotated pair are adjacent (GGUF) or not. 0 if nothing must
+ * be reordered.
  */
 export function headsToReorder({ rotary }: Pick<Weight, "rotary">, interleaved: boolean): number {
   return rotary && rotary.interleaved !== interleaved ? rotary.heads : 0;
 }
 
 /**
- * The same tensor with the rows of each head reordered.
+ * Returns a copy of a tensor with the rows of each head reordered.
  *
- * @param interleave True from half a head apart to side by side, false for the way back
- * @throws {RangeError} When the rows are not a multiple of `2 * heads`
+ * @param interleave True to make pairs adjacent that are half a head apart, false for the inverse.
+ * @throws {RangeError} when the number of rows is not a multiple of `2 * heads`.
  */
 export function reorderHeads(t: PackedTensor, heads: number, interleave: boolean): PackedTensor {
   const head = t.rows / heads;
@@ -47,7 +47,7 @@ export function reorderHeads(t: PackedTensor, heads: number, interleave: boolean
   };
   const codes = move(t.codes, t.codes.slice(), t.codes.length / t.rows);
   const scales = t.scales.slice();
-  // Words of two rows are halves of one.
+  // A word holds the scales of two rows, so single rows are moved as half words.
   const perRow = planeWords(t.layout, 2, t.columns).scales;
   if (perRow > 0) move(halves(t.scales), halves(scales), perRow);
   return { ...t, codes, scales };

@@ -1,5 +1,5 @@
 /**
- * What a folder of an architecture that is not known has that the nearest known one has not, and the other way round.
+ * The differences between a folder of an unknown architecture and the nearest known architecture.
  *
  * @module
  */
@@ -11,15 +11,15 @@ import { few } from "./tensor_places.ts";
 /** How a folder differs from an architecture. */
 interface Difference {
   readonly modelType: string;
-  /** Names of its tensors that the architecture has no place for; `N` stands for a layer's number. */
+  /** Names of the folder's tensors that the architecture does not have. `N` stands for a layer's number. */
   readonly strangers: readonly string[];
-  /** Names that the architecture needs and the folder has not. */
+  /** Names of tensors that the architecture needs and the folder does not have. */
   readonly missing: readonly string[];
-  /** Keys of its configuration that say something and that the architecture does not know, or not with such a value. */
+  /** Keys of the folder's configuration that are not empty and that the architecture does not support, or not with this value. */
   readonly keys: readonly string[];
 }
 
-/** Whether a key that says something is not known, or has a value that is not. */
+/** Whether a key that is not empty is unknown or has an unsupported value. */
 function isRefused(key: string, json: Fields, keys: KeyTable): boolean {
   if (isEmpty(json[key])) return false;
   const rule = Object.hasOwn(keys, key) ? keys[key] : undefined;
@@ -28,15 +28,15 @@ function isRefused(key: string, json: Fields, keys: KeyTable): boolean {
   return !rule.values.includes(json[key]);
 }
 
-/** Names of a kind in all layers are one. */
+/** Replaces layer numbers by `N`, so that the corresponding tensors of all layers have the same name. */
 const kindOf = (name: string): string => name.replace(/\.\d+(?=\.)/g, ".N");
 
 /**
- * A sentence about the architecture whose tensors a folder has most of: what that one lacks, by name. Empty where no architecture can be made of its
- * sizes, and without tensors.
+ * Describes how the nearest known architecture differs from a folder. Empty if there are no tensors, or if no architecture can be created from the
+ * folder's configuration.
  *
- * @param json its `config.json`, of a `model_type` that is not known.
- * @param tensors names of its tensors.
+ * @param json The folder's `config.json`, with an unknown `model_type`.
+ * @param tensors Names of the folder's tensors.
  */
 export function lackingOf(json: unknown, tensors: Iterable<string>): string {
   const names = [...tensors];
@@ -64,7 +64,7 @@ export function lackingOf(json: unknown, tensors: Iterable<string>): string {
         ),
       }];
     } catch {
-      return []; // Its sizes are called otherwise.
+      return []; // Its sizes have other keys.
     }
   });
   const weight = ({ strangers, missing, keys }: Difference) =>

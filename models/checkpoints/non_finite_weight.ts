@@ -1,5 +1,5 @@
 /**
- * Weights that are NaN or infinite: found while a model is loaded, named as its file names them, and looked for again when a loss is NaN.
+ * Weights that are NaN or infinite: reported with their names in the file while a model is loaded, and searched for when a loss is NaN.
  *
  * @module
  */
@@ -8,14 +8,14 @@ import type { PackedTensor } from "../../quant/layouts/layout.ts";
 import { hasNonFinite } from "../../quant/layouts/non_finite.ts";
 import { piecesOf, type TensorSource } from "./checkpoint.ts";
 
-/** A tensor in messages: as its file names it, and as GGUF does where that differs. */
+/** A tensor's name for messages: its name in the file, followed by its GGUF name if that differs. */
 export function tensorTitle(
   { name, fileName = name }: Pick<TensorSource, "name" | "fileName">,
 ): string {
   return fileName === name ? `"${name}"` : `"${fileName}" (${name})`;
 }
 
-/** The first value of some rows that is not finite, and its place, in words; undefined where all are finite. */
+/** The first non-finite value in some rows and its position, in words. Undefined if all values are finite. */
 function nonFiniteIn(
   tensor: Pick<TensorSource, "columns" | "columnOrder">,
   packed: PackedTensor,
@@ -24,7 +24,7 @@ function nonFiniteIn(
   if (!hasNonFinite(packed)) return undefined;
   const values = decode(packed);
   const index = values.findIndex((value) => !Number.isFinite(value));
-  if (index < 0) return undefined; // Among scales that no weight has.
+  if (index < 0) return undefined; // The non-finite value is a scale that no weight uses.
   const column = index % tensor.columns;
   return `${values[index]} at row ${firstRow + Math.floor(index / tensor.columns)}, column ${
     tensor.columnOrder?.[column] ?? column
@@ -32,8 +32,8 @@ function nonFiniteIn(
 }
 
 /**
- * @param firstRow Where the rows begin in the tensor
- * @throws {RangeError} Naming the tensor and the place of a weight that is not finite
+ * @param firstRow Index of the first row in the tensor.
+ * @throws {RangeError} when a weight is not finite. The message names the tensor and the position.
  */
 export function assertFinite(tensor: TensorSource, packed: PackedTensor, firstRow: number): void {
   const found = nonFiniteIn(tensor, packed, firstRow);
@@ -46,10 +46,10 @@ export function assertFinite(tensor: TensorSource, packed: PackedTensor, firstRo
 }
 
 /**
- * Why a loss may not be finite, in a sentence: the first weight that is not, found by one pass over all; or, where all are finite, what
- * else it comes from.
+ * A sentence that explains why a loss may not be finite. It names the first non-finite weight, which takes one pass over all tensors. If all are
+ * finite, it suggests another cause.
  *
- * @param tuned Whether offsets of a fine-tune were laid over the weights
+ * @param tuned Whether a fine-tune has been applied to the weights.
  */
 export async function whyNotFinite(
   tensors: Iterable<TensorSource>,

@@ -8,15 +8,16 @@ import { decode } from "../../quant/layouts/decode.ts";
 import { formatOfGgufTensor, type GgufTensor } from "../../quant/files/gguf.ts";
 import type { ByteSource } from "../../quant/files/byte_source.ts";
 
-/** Pairs of the widest head. */
+/** Number of rotated pairs in the widest head supported. */
 const LONGEST = 512;
 
 const DENSE_TYPES = ["F32", "F16", "BF16"];
 
 /**
- * The divisors in a GGUF file's tensor, one for each rotated pair of a head.
+ * Reads the divisors from a tensor of a GGUF file: one for each rotated pair of a head.
  *
- * @throws {RangeError} naming the tensor for another type than F32, F16, BF16, another length, or a value that is no positive number.
+ * @throws {RangeError} when the tensor's type is not F32, F16 or BF16, its length is wrong, or a value is not positive and finite. The message names
+ * the tensor.
  */
 export async function readRopeFactors(
   tensor: GgufTensor & { readonly source: ByteSource },
@@ -36,9 +37,10 @@ export async function readRopeFactors(
 }
 
 /**
- * The numbers of a short vector in a GGUF file.
+ * Reads a short vector of positive numbers from a GGUF file.
  *
- * @throws {RangeError} naming the tensor for another type than F32, F16, BF16, more numbers than a head has, or one that is not positive.
+ * @throws {RangeError} when the tensor's type is not F32, F16 or BF16, it is longer than the widest head allows, or a value is not positive and
+ * finite. The message names the tensor.
  */
 export async function readFactors(
   tensor: GgufTensor & { readonly source: ByteSource },

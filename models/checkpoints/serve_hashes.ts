@@ -1,5 +1,5 @@
 /**
- * What a worker of `stream_hashes.ts` does: hashes the bytes that it is told of in shared memory or handed, and says when their place is free again.
+ * Code of the workers of `stream_hashes.ts`: hashes bytes that are in shared memory or are transferred, and reports when their memory can be reused.
  *
  * @module
  */
@@ -11,13 +11,13 @@ import type { HashReply, HashRequest } from "./hash_messages.ts";
 
 /** The worker's side of the messages. */
 export interface HashPort {
-  /** Is called with each request. */
+  /** Called with each request. */
   onmessage: ((event: MessageEvent<HashRequest>) => void) | null;
-  /** Answers. */
+  /** Sends a reply. */
   postMessage(message: HashReply, transfer?: Transferable[]): void;
 }
 
-/** Serves requests from now on. Its text is run in a worker (`quant/text_worker.ts`): it may use nothing but its arguments. */
+/** Serves requests from now on. Its source text is run in a worker (`quant/text_worker.ts`), so it may use nothing but its arguments. */
 export function serveHashes(
   port: HashPort,
   create: typeof createHash,
@@ -50,7 +50,7 @@ export function serveHashes(
   };
 }
 
-/** JavaScript of a module that serves in a worker. */
+/** Source text of a JavaScript module that serves requests in a worker. */
 export function hashWorkerText(): string {
   const looks = Object.entries(LOOKS).map(([type, look]) => `${type}: ${look}`);
   return `import { createHash } from "node:crypto";

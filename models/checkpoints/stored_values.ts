@@ -146,7 +146,7 @@ export async function* foldStored(
       );
     }
   }
-  // Scales and minima may lie among each other: such values are read and written once.
+  // Scales and minima may be interleaved: such values are read and written once.
   const places = Map.groupBy(
     folds,
     ({ stored: { file, offset } }) =>
@@ -154,7 +154,7 @@ export async function* foldStored(
   );
   for (const [{ stored: { file, offset, byteLength, width } }, together] of places) {
     const values = byteLength / width;
-    // A dense tensor may be large; all else of a tensor is small.
+    // A dense tensor may be large; all other parts are small.
     const isRowMajor = together.every(({ stored: { at } }) => at === undefined);
     const step = !isQuantised(layout) && isRowMajor ? PIECE / 4 : values;
     for (let first = 0; first < values; first += step) {
@@ -213,6 +213,6 @@ function bitsOf(
   width: 1 | 2 | 4,
 ): Uint8Array | Uint16Array | Uint32Array {
   if (width === 1) return bytes;
-  // Whatever a source hands out, FileSource's reads own their buffer.
+  // Whatever a source returns, a read of a FileSource owns its buffer.
   return width === 2 ? new Uint16Array(bytes.buffer) : new Uint32Array(bytes.buffer);
 }

@@ -1,5 +1,5 @@
 /**
- * SHA-256 of many streams of bytes beside the work that brings them: on other cores, where there is much to hash.
+ * SHA-256 of many byte streams, computed in parallel with the work that produces them: on other cores if there is enough to hash.
  *
  * @module
  */
@@ -12,60 +12,59 @@ import type { HashReply, HashRequest } from "./hash_messages.ts";
 import { hashWorkerText } from "./serve_hashes.ts";
 
 /**
- * Bytes below which the hash costs less than a worker for it, which holds its maker for 20 to 70 ms while it begins and takes a part of the
- * memory's speed: of 157 MiB of F16, 8 % of loading and 12 % (`deno task bench loading`).
+ * Bytes below which hashing costs less than a worker, which blocks the creating thread for 20 to 70 ms while it starts and takes some of the memory
+ * bandwidth: 8 % and 12 % of the time to load 157 MiB of F16 (`deno task bench loading`).
  */
 const LEAST_WORK = 256 * 2 ** 20;
-/** Bytes of a stream below which a message costs more than the hash. */
+/** Bytes of a stream below which a message costs more than hashing. */
 const LEAST_STREAM = 2 ** 18;
-/** A worker hashes 1 to 2 GB a second, which is more than most disks give. */
+/** A worker hashes 1 to 2 GB/s, which is more than most disks deliver. */
 const MOST_WORKERS = 2;
 const SLOT = 2 * 2 ** 20;
-/** Enough that loading does not wait for a worker to begin; memory that is not needed is not touched. */
+/** Enough that loading does not wait for a worker to start. Unused memory is never touched. */
 const SLOTS = 16;
-/** Bytes handed over that may wait: as many as the slots have, so that memory is bounded alike. */
+/** Limit on transferred bytes that wait to be hashed: the total size of the slots, so that both uses of memory have the same bound. */
 const MOST_HANDED = SLOTS * SLOT;
 
-/** A stream that is hashed as it comes. */
+/** A stream that is hashed while it is produced. */
 export interface StreamHash {
-  /**
-   * Takes the next bytes; they may be changed when the promise resolves.
-   */
+  /** Adds the next bytes. They may be changed after the promise resolves. */
   update(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
   /**
-   * Takes the next bytes, the whole of a buffer, which is empty afterwards. Undefined where they would be hashed on this thread.
+   * Adds the next bytes, which must be a whole buffer. The buffer is transferred and is empty afterwards. Undefined if the stream is hashed on this
+   * thread.
    */
   readonly take?: (bytes: Uint8Array<ArrayBuffer>, options: TakeOptions) => Promise<void>;
-  /** What all were; undefined when a worker broke, so that the bytes are to be hashed again. */
+  /** Result for all bytes. Undefined if a worker failed, in which case the bytes must be hashed again. */
   digest(): Promise<StreamDigest | undefined>;
 }
 
-/** What is done with bytes that are taken. */
+/** Options for {@linkcode StreamHash.take}. */
 export interface TakeOptions {
-  /** Looks through them for NaN and infinity. */
+  /** Type of the elements if they are to be checked for NaN and infinity. */
   readonly floats: DenseType | undefined;
-  /** Is given their buffer when they have been hashed. */
+  /** Receives the buffer after it has been hashed. */
   readonly memory: PieceMemory | undefined;
 }
 
-/** What the bytes of a stream were. */
+/** Result of hashing a stream. */
 export interface StreamDigest {
-  /** Their SHA-256, in hex. */
+  /** SHA-256 in hexadecimal. */
   readonly sha256: string;
-  /** Whether among the floats that were to be looked through may be one that is not finite. */
+  /** Whether the checked floats may include one that is not finite. */
   readonly nonFinite: boolean;
 }
 
-/** Hashes streams; dispose ends its workers. */
+/** Hashes streams. Disposing ends its workers. */
 export class StreamHashes implements Disposable {
   readonly #helpers: Helper[] = [];
   #streams = 0;
 
   /**
-   * Starts workers when there is enough to do for them and a core to do it.
+   * Starts workers if there is enough work and a core for them.
    *
-   * @param expected Bytes that will come
-   * @param workers At most so many. Default: as many as there are further cores, at most 2
+   * @param expected Number of bytes that will be hashed.
+   * @param workers Maximum number of workers. Default: none below 256 MiB, otherwise the number of additional cores, at most 2.
    */
   constructor(
     expected: number,
@@ -76,11 +75,11 @@ export class StreamHashes implements Disposable {
     try {
       for (let i = 0; i < workers; i++) this.#helpers.push(new Helper());
     } catch {
-      this[Symbol.dispose](); // not allowed, or no workers here
+      this[Symbol.dispose](); // Workers are not allowed or not available here.
     }
   }
 
-  /** Begins a stream of about `expected` bytes. */
+  /** Opens a stream of about `expected` bytes. */
   open(expected: number): StreamHash {
     const idle = this.#helpers.filter(({ broken }) => !broken)
       .sort((a, b) => a.waiting - b.waiting).at(0);
@@ -101,17 +100,17 @@ export class StreamHashes implements Disposable {
   }
 }
 
-/** A worker with the memory that it is handed bytes in, or one that broke: text that cannot be run is only told of later. */
+/** A worker with the shared memory through which it receives bytes. It may fail at any time: code that cannot be run is reported only later. */
 class Helper implements Disposable {
-  /** Bytes of streams that have begun and not ended. */
+  /** Expected bytes of streams that have been opened and have not ended. */
   waiting = 0;
-  /** Whether it cannot be used any more. */
+  /** Whether it has failed. */
   broken = false;
   readonly #worker = textWorker(hashWorkerText());
   readonly #memory = new Uint8Array(new SharedArrayBuffer(SLOTS * SLOT));
   readonly #free = Array.from({ length: SLOTS }, (_, i) => i * SLOT);
   readonly #ended = new Map<number, (digest: StreamDigest | undefined) => void>();
-  /** Where the buffers belong that were handed over, in this order. */
+  /** Owners of the transferred buffers, in the order of transfer. */
   readonly #lent: (PieceMemory | undefined)[] = [];
   #handed = 0;
   #waiters: (() => void)[] = [];
@@ -177,7 +176,7 @@ class Helper implements Disposable {
     }
   }
 
-  /** Until there is room, or the worker broke. */
+  /** Waits until there is room or the worker fails. */
   async #until(isRoom: () => boolean): Promise<void> {
     while (!isRoom() && !this.broken) {
       await new Promise<void>((resolve) => this.#waiters.push(resolve));

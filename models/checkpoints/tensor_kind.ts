@@ -1,5 +1,5 @@
 /**
- * What a tensor is to the choice of its format.
+ * The kind of a tensor, which determines its format.
  *
  * @module
  */
@@ -21,14 +21,14 @@ const KINDS: Readonly<Record<WeightRole, TensorKind>> = {
   head: "head",
 };
 
-/** The kind of a tensor: what its architecture says; a guess by its name where none was asked. */
+/** The kind of a tensor: from its role in the architecture, or guessed from its name if it has no role. */
 export function kindOf(
   { name, rows, role }: Pick<TensorSource, "name" | "rows" | "role">,
 ): TensorKind {
   return role === undefined ? tensorKind(name, rows) : KINDS[role];
 }
 
-/** What the choice of its format looks at. */
+/** The properties of a tensor that determine its format. */
 export function formatSubject(
   tensor: Pick<TensorSource, "name" | "rows" | "columns" | "role">,
 ): FormatSubject {

@@ -1,6 +1,6 @@
 /**
- * Every tensor of a file has a place: it is asked for when the model is opened, or a rule here says why it is left out (and a note says
- * so), or the file is refused with its name.
+ * Ensures that no tensor of a file is ignored silently: it is requested when the model is opened, or a rule here says why it is left out (and a note
+ * reports it), or the file is rejected with the tensor's name.
  *
  * @module
  */
@@ -10,39 +10,39 @@ import type { FolderNames } from "./folder_names.ts";
 import { bytesOf } from "./hugging_face/stored_planes.ts";
 import type { StoredTensorPlace } from "./hugging_face/stored_tensors.ts";
 
-/** The tensors of a folder, and which of them nobody has asked for yet. */
+/** The tensors of a folder, with a record of which have been requested. */
 export class ClaimedTensors extends Map<string, StoredTensorPlace> {
   readonly #claimed = new Set<string>();
-  /** Whether settings say how some of them are quantised. */
+  /** Whether there are settings that describe how some of them are quantised. */
   isQuantised = false;
 
-  /** The place of a tensor, which is in use from now on. */
+  /** Returns the place of a tensor and marks it as requested. */
   override get(name: string): StoredTensorPlace | undefined {
     this.#claimed.add(name);
     return super.get(name);
   }
 
-  /** Whether a tensor of that name was asked for. */
+  /** Whether a tensor of this name has been requested. */
   isClaimed(name: string): boolean {
     return this.#claimed.has(name);
   }
 
-  /** Names that nobody asked for, in the order of the files. */
+  /** Names that have not been requested, in the order of the files. */
   get unclaimed(): string[] {
     return [...this.keys()].filter((name) => !this.#claimed.has(name));
   }
 }
 
-/** What to do with tensors that have no place in the forward. */
+/** What to do with tensors that the forward pass does not use. */
 interface Rule {
   readonly matches: (name: string, config: ModelConfig, names: FolderNames) => boolean;
-  /** In a note: what is left out and why. `""`: not worth a note. */
+  /** For a note: what is left out and why. `""` if no note is needed. */
   readonly leftOut?: string;
-  /** In an error: what they are, and what to do. */
+  /** For an error: what the tensors are, and what to do. */
   readonly refused?: string;
 }
 
-/** What explains why other tensors are missing: looked for first. */
+/** Patterns that explain why other tensors are missing. They are checked first. */
 const OTHER_MODELS: readonly { readonly pattern: RegExp; readonly refused: string }[] = [
   {
     pattern: /(^|\.)(lora_\w+|base_layer|modules_to_save|original_module)(\.|$)/,
@@ -56,7 +56,7 @@ const OTHER_MODELS: readonly { readonly pattern: RegExp; readonly refused: strin
   },
 ];
 
-/** Characters of a name in a message. */
+/** Maximum number of characters of a name in a message. */
 const LONGEST = 200;
 
 const OF_ACTIVATIONS = /\.(input|output|q|k|v)_(scale|zero_point|global_scale)$/;
@@ -65,7 +65,7 @@ const ABOUT_HQQ =
 const PLANE =
   /\.(qweight|qzeros|scales?|zero|g_idx|SCB|weight_format|(nested_)?(absmax|quant_map)|quant_state\.\w+|weight_(packed|shape|scale|scale_inv|zero_point|g_idx)|_weight_\w+|W_q|codes|codebooks?)$/;
 
-/** The first that fits counts. */
+/** The first matching rule applies. */
 const RULES: readonly Rule[] = [
   {
     matches: (name) => /(^|\.)rotary_emb\.\w+$/.test(name),
@@ -102,9 +102,9 @@ const RULES: readonly Rule[] = [
 ];
 
 /**
- * Says what is left out.
+ * Returns notes about tensors that are left out.
  *
- * @throws {RangeError} naming the first tensors without a place and their number, and what they are.
+ * @throws {RangeError} when there are tensors without a place. The message names the first of them, and gives their number and what they are.
  */
 export async function notesOfUnclaimed(
   what: string,
@@ -114,7 +114,7 @@ export async function notesOfUnclaimed(
 ): Promise<string[]> {
   const unclaimed: string[] = [];
   for (const name of tensors.unclaimed) {
-    // Symmetric schemes may store zero points, which are zeros.
+    // Symmetric schemes may store zero points that are all zero.
     const isOfScales = /\.weight_zero_point$/.test(name) &&
       tensors.isClaimed(name.replace(/zero_point$/, "scale"));
     if (!(isOfScales && await isAllZeros(tensors.get(name)!))) unclaimed.push(name);
@@ -128,7 +128,7 @@ export async function notesOfUnclaimed(
     unclaimed.filter((name) => !left.has(name)),
     (name) => RULES.find(({ matches }) => matches(name, config, names))!,
   );
-  // Rules are in the order of what explains most.
+  // Rules that explain most come first.
   for (const rule of RULES) {
     const found = groups.get(rule);
     if (found && rule.refused) throw new RangeError(refusal(what, found, rule.refused));
@@ -140,9 +140,9 @@ export async function notesOfUnclaimed(
 }
 
 /**
- * Refuses what explains why other tensors are missing, before these are looked for.
+ * Rejects other kinds of models, which would otherwise be reported as missing tensors.
  *
- * @throws {RangeError} As {@linkcode notesOfUnclaimed} does.
+ * @throws {RangeError} as {@linkcode notesOfUnclaimed} does.
  */
 export function refuseOtherModels(what: string, names: Iterable<string>): void {
   const all = [...names];
@@ -153,9 +153,9 @@ export function refuseOtherModels(what: string, names: Iterable<string>): void {
 }
 
 /**
- * What else is there, for the message that a tensor is missing: planes of that module, or names that the architecture does not know.
+ * What exists in place of a missing tensor, for the error message: planes of the same module, or names that the architecture does not know.
  *
- * @param module The module whose weight is missing
+ * @param module The module whose weight is missing.
  */
 export function strangers(
   module: string,
@@ -180,17 +180,17 @@ export function strangers(
     }`;
 }
 
-/** A tensor's name without its last part. */
+/** A tensor's name without its last component. */
 function moduleOf(name: string): string {
   return name.replace(/\.\w+$/, "");
 }
 
-/** A note, if there is something to say and somebody to say it of. */
+/** A note, or none if `why` or `names` is empty. */
 export function leftOut(why: string, names: readonly string[]): string[] {
   return why === "" || names.length === 0 ? [] : [`Left out: ${few(names)}: ${why}.`];
 }
 
-/** The first of many names, and how many more there are. */
+/** The first three names, and the number of the others. */
 export function few(names: readonly string[]): string {
   const short = (name: string) => name.length > LONGEST ? `${name.slice(0, LONGEST)}…` : name;
   const first = names.slice(0, 3).map((name) => `"${short(name)}"`).join(", ");

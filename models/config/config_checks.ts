@@ -1,5 +1,5 @@
 /**
- * Checks of numbers in a configuration.
+ * Checks numbers in a configuration.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import type { ModelConfig } from "../model_config.ts";
 import { type Fields, shown } from "./config_keys.ts";
 
-/** The positive integer below 2^31 under a key. @throws {RangeError} naming key and value. */
+/** The positive integer below 2^31 under a key. @throws {RangeError} when the value is not one. The message gives key and value. */
 export function positiveInteger(
   from: Fields,
   key: string,
@@ -21,7 +21,7 @@ export function positiveInteger(
   throw new RangeError(`Cannot read ${what}: "${key}" is ${shown(value)}, not a positive integer`);
 }
 
-/** The positive number under a key. @throws {RangeError} naming key and value. */
+/** The positive number under a key. @throws {RangeError} when the value is not one. The message gives key and value. */
 export function positiveNumber(from: Fields, key: string, what: string, fallback?: number): number {
   const value = from[key] ?? fallback;
   if (typeof value === "number" && value > 0 && Number.isFinite(value)) return value;
@@ -29,9 +29,9 @@ export function positiveNumber(from: Fields, key: string, what: string, fallback
 }
 
 /**
- * Whether a key says yes, or is not there and `fallback` is so. `null` is refused: what reads it as nothing and what reads it as false disagree.
+ * The boolean under a key, or `fallback` if it is missing. `null` is rejected, because programs disagree on whether it means missing or false.
  *
- * @throws {RangeError} naming key and value.
+ * @throws {RangeError} when the value is not a boolean. The message gives key and value.
  */
 export function flag(from: Fields, key: string, what: string, fallback: boolean): boolean {
   const value = from[key];
@@ -40,7 +40,7 @@ export function flag(from: Fields, key: string, what: string, fallback: boolean)
   throw new RangeError(`Cannot read ${what}: "${key}" is ${shown(value)}, not true or false`);
 }
 
-/** Checks what holds for every model: heads divide, dimensions fit the kernels. @throws {RangeError} where they do not. */
+/** Checks constraints common to all models: the numbers of heads divide, and dimensions fit the kernels. @throws {RangeError} when they do not. */
 export function checkedConfig(config: ModelConfig, what: string): ModelConfig {
   const { heads, keyValueHeads, headDimension, hidden, layers } = config;
   if (heads % keyValueHeads !== 0) {

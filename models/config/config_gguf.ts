@@ -1,5 +1,5 @@
 /**
- * The configuration of a model from GGUF metadata.
+ * Reads the configuration of a model from GGUF metadata.
  *
  * @module
  */
@@ -11,8 +11,8 @@ import { checkedConfig } from "./config_checks.ts";
 import { checkKeys, type KeyTable, type Note, only, read, shown } from "./config_keys.ts";
 
 /**
- * Keys outside the prefix. What begins with `general.` is about the file, `tokenizer.` is read by the tokenizer, `split.` by who opens the
- * parts; any other prefix is of another program, and llama.cpp asks it nothing either.
+ * Keys outside the architecture's prefix. Keys that begin with `general.` describe the file, `tokenizer.` is read by the tokenizer, and `split.` when
+ * the parts are opened. All other prefixes belong to other programs, and llama.cpp ignores them too.
  */
 export const GGUF_GENERAL_KEYS: KeyTable = {
   "general.architecture": read(),
@@ -23,12 +23,12 @@ export const GGUF_GENERAL_KEYS: KeyTable = {
 };
 
 /**
- * The configuration in GGUF metadata, by the form of the architecture that `general.architecture` names. Every key under its prefix is read,
- * known to change nothing, or refused (see `docs/configuration-keys.md`).
+ * Reads the configuration in GGUF metadata, in the form of the architecture named by `general.architecture`. Every key under its prefix is read,
+ * known to have no effect, or rejected (see `docs/configuration-keys.md`).
  *
- * @param tensors What a configuration needs to know of them
- * @param note Told what a user should know, such as a context limited to a sliding window
- * @throws {RangeError} For another architecture, a value that is missing or out of range, and a key that is not known
+ * @param tensors Facts about the file's tensors that the configuration depends on.
+ * @param note Called with information for the user, such as a context limited to a sliding window.
+ * @throws {RangeError} when the architecture is not supported, a value is missing or out of range, or a key is unknown.
  */
 export function configFromGguf(
   metadata: ReadonlyMap<string, unknown>,
@@ -67,7 +67,7 @@ function formOf(architecture: unknown, what: string): GgufForm<ModelConfig> {
   );
 }
 
-// llama.cpp has numbers for each layer in an array: where all are the same they are one.
+// llama.cpp allows an array with a number for each layer. If all are equal, it is read as one number.
 const PER_LAYER = ["attention.head_count", "attention.head_count_kv", "feed_forward_length"];
 
 function fieldsUnder(
@@ -75,7 +75,7 @@ function fieldsUnder(
   metadata: ReadonlyMap<string, unknown>,
   what: string,
 ): Record<string, unknown> {
-  // Arrays of numbers are typed arrays.
+  // Arrays of numbers are typed arrays in the metadata.
   const plain = (value: unknown): unknown => {
     if (typeof value === "bigint") return Number(value);
     const isList = Array.isArray(value) || ArrayBuffer.isView(value);

@@ -87,7 +87,7 @@ export interface KeyPlace {
   readonly note?: Note;
 }
 
-// By their names about a file's history, not about the model.
+// Names that show that a key is about the file's history rather than about the model.
 const DECORATION =
   /(^|_)(licen[cs]e|authors?|date|timestamp|created|url|repo|repository|datasets?|description|comments?|notes?|tags?|hash|commit|languages?|framework|uuid|title|citation|library|organi[sz]ation|company)($|_)|(^|_)(model|run|project|experiment|dataset|wandb)_name($|_)|(^|_)(base|parent|teacher|source)_model$|_version$|_path$/;
 

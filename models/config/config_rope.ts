@@ -1,6 +1,6 @@
 /**
- * Rotary embeddings in a Hugging Face `config.json`: `rope_theta` and `rope_scaling` (transformers 4), or `rope_parameters` with both in it
- * (transformers 5), once or per type of layer.
+ * Rotary embeddings in a Hugging Face `config.json`: `rope_theta` and `rope_scaling` (transformers 4), or `rope_parameters` with both (transformers
+ * 5), once or per type of layer.
  *
  * @module
  */
@@ -22,12 +22,12 @@ import {
   shown,
 } from "./config_keys.ts";
 
-/** The types that are read; dynamic is none within the context. */
+/** The supported types. `dynamic` changes nothing within the context. */
 const ROPE_TYPES: readonly string[] = ["default", "linear", "llama3", "yarn", "dynamic"];
 
 const ofYarn = (_: unknown, from: Fields) => (from.rope_type ?? from.type) === "yarn";
 
-/** The keys of `rope_scaling` and `rope_parameters` for the types that are read. */
+/** The keys of `rope_scaling` and `rope_parameters` for the supported types. */
 export const ROPE_KEYS: KeyTable = {
   ...keysOf(
     "rope_type type factor rope_theta low_freq_factor high_freq_factor original_max_position_embeddings beta_fast beta_slow truncate",
@@ -47,18 +47,18 @@ export const ROPE_KEYS: KeyTable = {
   finetuned: harmless("how the value was obtained"),
 };
 
-/** Theta and scaling of a model. */
+/** Base of the frequencies and scaling of a model. */
 export interface RopeSettings {
   /** Base of the frequencies. */
   readonly theta: number;
-  /** How they are stretched; undefined for not. */
+  /** Scaling of the frequencies. Undefined if there is none. */
   readonly scaling: RopeScaling | undefined;
 }
 
 /**
- * Theta and scaling of a configuration. Where old and new keys are both there they must agree.
+ * Reads base and scaling from a configuration. If both old and new keys are present, they must agree.
  *
- * @throws {RangeError} naming key and value, for a type that is not read, keys that contradict each other, and layers that differ.
+ * @throws {RangeError} when a type is not supported, keys contradict each other, or layers differ. The message gives key and value.
  */
 export function ropeSettings(
   from: Fields,
@@ -90,7 +90,7 @@ export function ropeSettings(
   };
 }
 
-/** The one value of several that are there. */
+/** The common value of those that are present. */
 function agreed(key: string, values: readonly unknown[], what: string): unknown {
   const there = values.filter((value) => value !== undefined);
   if (there.some((value) => value !== there[0])) {
@@ -103,7 +103,7 @@ function agreed(key: string, values: readonly unknown[], what: string): unknown 
   return there[0];
 }
 
-// A table of types of layers, such as {full_attention: {...}, sliding_attention: {...}}.
+// Handles a table by type of layer, such as {full_attention: {...}, sliding_attention: {...}}.
 function oneForAll(from: Fields, layers: number, what: string): unknown {
   const given = from.rope_parameters;
   if (!isObject(given) || !Object.keys(given).some((key) => key.endsWith("_attention"))) {
@@ -210,7 +210,7 @@ function settingsOf(
   };
 }
 
-/** The scaling of YaRN, with what transformers takes where keys say nothing. */
+/** YaRN scaling, with transformers' defaults for missing keys. */
 function yarn(value: Fields, config: Fields, at: string): RopeScaling {
   const key = "original_max_position_embeddings";
   const longest = positiveInteger(config, "max_position_embeddings", at);
@@ -254,13 +254,13 @@ function magnitudeOf(value: Fields, factor: number, at: string): number {
   return factor <= 1 ? 1 : (0.1 * one * Math.log(factor) + 1) / (0.1 * all * Math.log(factor) + 1);
 }
 
-/** The longest sequence of a model: with YaRN as long as its factor makes it, however long its file says that it is. */
+/** The longest sequence of a model. With YaRN, it is at least the original context times the factor, whatever length the file gives. */
 export function contextOf(scaling: RopeScaling | undefined, longest: number): number {
   if (scaling?.type !== "yarn") return longest;
   return Math.max(longest, Math.floor(scaling.factor * scaling.originalContext!));
 }
 
-/** The keys of `config.json` that {@linkcode ropeSettings} reads a scaling from; none for none. */
+/** The keys of `config.json` from which {@linkcode ropeSettings} reads this scaling. None if there is no scaling. */
 export function ropeSettingsAsJson(scaling: RopeScaling | undefined): Fields {
   if (!scaling) return {};
   const { type, factor, originalContext: original_max_position_embeddings } = scaling;

@@ -1,5 +1,5 @@
 /**
- * The scaling of rotary embeddings in GGUF metadata.
+ * Scaling of rotary embeddings in GGUF metadata.
  *
  * @module
  */
@@ -11,10 +11,10 @@ import { positiveInteger, positiveNumber } from "./config_checks.ts";
 import { type Fields, isEmpty, type Note, shown } from "./config_keys.ts";
 
 /**
- * How rotary frequencies are stretched, by the fields under an architecture's prefix; undefined for not. As llama.cpp: a factor without a type
- * is linear, the old key serves where the new one is missing, and 0 is none.
+ * Reads the scaling of rotary frequencies from the fields under an architecture's prefix. Undefined if there is none. As in llama.cpp, a factor
+ * without a type means linear scaling, the old key is used if the new one is missing, and 0 means no scaling.
  *
- * @throws {RangeError} naming key and value.
+ * @throws {RangeError} when a value is not supported. The message gives key and value.
  */
 export function ggufRopeScaling(from: Fields, what: string, note: Note): RopeScaling | undefined {
   const { "rope.scaling.type": given, "rope.scaling.factor": factor, "rope.scale_linear": old } =
@@ -53,7 +53,7 @@ export function ggufRopeScaling(from: Fields, what: string, note: Note): RopeSca
   return { type, factor: positiveNumber(from, key, what) };
 }
 
-/** The scaling of YaRN. llama.cpp multiplies what follows from the factor by that of the file. */
+/** YaRN scaling. As in llama.cpp, the magnitude that follows from the factor is multiplied by that in the file. */
 function yarn(from: Fields, what: string): RopeScaling {
   const factor = positiveNumber(from, "rope.scaling.factor", what, 1);
   const key = "rope.scaling.original_context_length";
@@ -69,10 +69,10 @@ function yarn(from: Fields, what: string): RopeScaling {
 }
 
 /**
- * The fields for a scaling of rotary frequencies; none for those that have no field: none, Llama 3's, which has a tensor, and dynamic, which changes
- * nothing up to the context.
+ * The fields for a scaling of rotary frequencies. There are none if there is no scaling, for Llama 3 scaling, which is stored as a tensor, and for
+ * dynamic scaling, which changes nothing up to the context.
  *
- * @throws {RangeError} for a scaling that llama.cpp does not compute.
+ * @throws {RangeError} when llama.cpp does not support the scaling.
  */
 export function ropeFieldsForGguf(
   scaling: RopeScaling | undefined,

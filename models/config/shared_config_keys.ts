@@ -1,5 +1,5 @@
 /**
- * What becomes of the keys of `config.json` that mean the same for every architecture; an architecture's table begins with these.
+ * How the keys of `config.json` are treated that mean the same for every architecture. The tables of architectures begin with these.
  *
  * @module
  */
@@ -19,12 +19,12 @@ import {
 const experts = "mixtures of experts are not supported";
 const images = "image and audio models are not supported, including their text part";
 
-/** Keys that are the same thing, or nothing, whatever `model_type` says. */
+/** Keys with the same meaning, or no effect, whatever the `model_type`. */
 export const SHARED_CONFIG_KEYS: KeyTable = {
   ...keysOf("model_type architectures quantization_config", read()),
   tie_word_embeddings: read("boolean"),
 
-  // Other models under the name of this one: fine where they do nothing.
+  // Keys of other models that use this model's name, accepted if they have no effect.
   ...keysOf(
     "logit_scale logits_scaling residual_multiplier embedding_multiplier scale_emb scale_embedding residual_scale embedding_scale",
     only([1], "nothing is scaled between layers"),
@@ -74,7 +74,7 @@ export const SHARED_CONFIG_KEYS: KeyTable = {
   ),
   transform_config: only([], "rotations outside quantization_config"),
 
-  // Nothing of the result.
+  // Keys that do not affect the result.
   ...keysOf(
     "transformers_version name_or_path tokenizer_class task_specific_params finetuning_task problem_type unsloth_fixed unsloth_version transformers.js_config",
     harmless("describes the file"),
@@ -127,12 +127,12 @@ export const SHARED_CONFIG_KEYS: KeyTable = {
   ),
 };
 
-/** The rule of `auto_map`. @param title The architecture as people call it */
+/** The rule of `auto_map`. @param title Usual name of the architecture. */
 export function ownCode(title: string): KeyRule {
   return noted(`the folder's own code is not run; it is read as plain ${title}`);
 }
 
-/** The width of a head, as `config.json` says it. */
+/** The width of a head according to `config.json`. */
 export function headWidth(from: Fields): unknown {
   return from.head_dim ?? Number(from.hidden_size) / Number(from.num_attention_heads);
 }

@@ -1,6 +1,6 @@
 /**
- * What becomes of the keys under an architecture's prefix in GGUF metadata that mean the same for every architecture; an architecture's table
- * begins with these.
+ * How the keys under an architecture's prefix in GGUF metadata are treated that mean the same for every architecture. The tables of architectures
+ * begin with these.
  *
  * @module
  */
@@ -15,14 +15,17 @@ import {
   only,
 } from "./config_keys.ts";
 
-/** Of a key that says that a file has something else. */
+/** Rule for a key that marks a file as one of another architecture. */
 export const another: KeyRule = only(
   [0],
   "another architecture",
   (value) => Array.isArray(value) && value.every((it) => it === 0 || it === false),
 );
 
-/** Keys that are the same thing, or nothing, whatever `general.architecture` says: with those of Llama all that llama.cpp knows. */
+/**
+ * Keys with the same meaning, or no effect, whatever the `general.architecture`. Together with those of Llama, these are all keys that llama.cpp
+ * knows.
+ */
 export const SHARED_GGUF_KEYS: KeyTable = {
   vocab_size: harmless("the rows of token_embd.weight give it"),
   use_parallel_residual: another,
@@ -56,7 +59,7 @@ export const SHARED_GGUF_KEYS: KeyTable = {
     "expert_weights_scale expert_weights_norm expert_gating_func expert_group_scale expert_group_used_count experts_per_group expert_feed_forward_length expert_shared_feed_forward_length expert_chunk_feed_forward_length",
     harmless("used only with experts"),
   ),
-  // What llama.cpp reads for others: 0 says that there is none of it.
+  // Keys that llama.cpp reads for other architectures. 0 means that the feature is absent.
   ...keysOf(
     `embedding_length_per_layer_input features_length leading_dense_block_count moe_every_n_layers moe_latent_size nextn_predict_layers
      n_deepstack_layers deepstack_mapping decoder_start_token_id decoder_block_count swin_norm rescale_every_n_layers time_mix_extra_dim

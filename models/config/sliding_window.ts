@@ -1,5 +1,5 @@
 /**
- * Sliding windows of attention: how files say which layers have one.
+ * Sliding windows of attention: reads which layers have one.
  *
  * @module
  */
@@ -8,29 +8,29 @@ import type { ModelConfig } from "../model_config.ts";
 import { positiveInteger } from "./config_checks.ts";
 import { type Fields, isEmpty, shown } from "./config_keys.ts";
 
-/** Window of MistralConfig, where a file has no key for it. */
+/** Default window of transformers' MistralConfig. */
 const MISTRAL_WINDOW = 4096;
 
-/** More are refused for all models: no lists are made of them. */
+/** Limit on the number of layers, so that no long lists are created. Models with more are always rejected. */
 const MOST_LAYERS = 4096;
 
-/** The fields of a configuration about windows; none where no layer has one, or none that is shorter than the context. */
+/** The fields of a configuration about windows. Empty if no layer has a window, or the window is not shorter than the context. */
 export type SlidingWindow = Pick<ModelConfig, "slidingWindow" | "slidingLayers">;
 
-/** What a window is read for. */
+/** Properties of the model whose window is read. */
 export interface WindowedModel {
   /** Number of layers. */
   readonly layers: number;
-  /** Longest sequence. */
+  /** Longest sequence in tokens. */
   readonly context: number;
-  /** What is read, for messages. */
+  /** Name of the file for messages. */
   readonly what: string;
 }
 
 /**
- * The window of a model in a folder.
+ * Reads the sliding window of a model in a folder.
  *
- * @throws {RangeError} for a window that is no positive integer, and layer types other than full and sliding attention.
+ * @throws {RangeError} when the window is not a positive integer, or a layer type is other than full or sliding attention.
  */
 export function slidingWindow(from: Fields, model: WindowedModel): SlidingWindow {
   const { layers, what } = model;
@@ -39,7 +39,7 @@ export function slidingWindow(from: Fields, model: WindowedModel): SlidingWindow
   const fallback = from.model_type === "mistral" ? MISTRAL_WINDOW : null;
   const window = from.sliding_window === undefined ? fallback : from.sliding_window;
   if (window === null || window === false) return {};
-  // Of Qwen's: windows begin at this layer.
+  // For Qwen, layers from this index on have a window.
   const { max_window_layers: given } = from;
   const first = types === undefined && typeof given === "number" ? given : 0;
   return windowIn(
@@ -49,7 +49,7 @@ export function slidingWindow(from: Fields, model: WindowedModel): SlidingWindow
   );
 }
 
-/** The types of layers, if a folder names them. @throws {RangeError} for other types, and too few. */
+/** The types of layers, if a folder gives them. @throws {RangeError} when there are other types, or too few. */
 export function layerTypes(
   { layer_types: types }: Fields,
   layers: number,
@@ -68,9 +68,9 @@ export function layerTypes(
 }
 
 /**
- * The window of a model in a GGUF file, 0 for none. `attention.sliding_window_pattern` says which layers have it.
+ * Reads the sliding window of a model in a GGUF file. A window of 0 means none. `attention.sliding_window_pattern` says which layers have it.
  *
- * @throws {RangeError} naming key and value.
+ * @throws {RangeError} when a value is not supported. The message gives key and value.
  */
 export function ggufSlidingWindow(from: Fields, model: WindowedModel): SlidingWindow {
   const key = "attention.sliding_window";
@@ -80,11 +80,10 @@ export function ggufSlidingWindow(from: Fields, model: WindowedModel): SlidingWi
 }
 
 /**
- * Which layers of a GGUF file have a window: true or false for each of them, or a number of layers of which the last has none, as llama.cpp
- * reads them.
+ * Which layers of a GGUF file have a window: given as a boolean for each layer, or as a period, the last layer of which has none, as in llama.cpp.
  *
- * @param period That number, where the file does not say it; 0 for a window in all layers. Default 0
- * @throws {RangeError} naming key and value.
+ * @param period The period if the file gives none. 0 means a window in all layers. Default 0.
+ * @throws {RangeError} when the value is not supported. The message gives key and value.
  */
 export function ggufSlides(
   from: Fields,
@@ -109,12 +108,12 @@ export function ggufSlides(
   );
 }
 
-/** Whether a layer has a window, where the last of each `period` has none. */
+/** Whether a layer has a window if the last layer of each `period` has none. */
 export function slidesBy(period: number, layer: number): boolean {
   return layer % period < period - 1;
 }
 
-/** The fields for a window in the layers that `slides` says. */
+/** The fields for a window in the layers for which `slides` is true. */
 export function windowIn(
   window: number,
   slides: (layer: number) => boolean,
@@ -127,8 +126,8 @@ export function windowIn(
 }
 
 /**
- * The same for models whose layers differ in other things too: all of it, where a window is longer than the context, and in however many
- * layers it is.
+ * As {@linkcode windowIn}, for models whose layers differ in other ways too: the window is kept even if it is longer than the context, and all its
+ * layers are listed.
  */
 export function windowAnyway(
   window: number,
@@ -143,7 +142,7 @@ function layersThat(slides: (layer: number) => boolean, layers: number): number[
   return Array.from({ length: layers }, (_, i) => i).filter(slides);
 }
 
-/** The type of each layer, as folders spell it. */
+/** The type of each layer, as spelled in folders. */
 export function layerTypesOf(
   { layers, slidingLayers }: Pick<ModelConfig, "layers" | "slidingLayers">,
 ): string[] {

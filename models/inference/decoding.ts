@@ -1,5 +1,5 @@
 /**
- * A sequence that grows token by token, with cached keys and values.
+ * A sequence that is extended token by token, with cached keys and values.
  *
  * @module
  */
@@ -22,12 +22,12 @@ import { windowOf } from "../model_config.ts";
 import type { KeyValueCache } from "../recorder.ts";
 import { assertNotDisposed, type Model } from "./model.ts";
 
-/** Rows that a prompt is read in at once. */
+/** Number of rows in which a prompt is processed at once. */
 const PROMPT_ROWS = 64;
 
 /**
- * Tokens that a layer with a window keeps beyond those that one sees: all of a piece are stored before the first of them is computed, and a
- * sequence may be taken up again some way before its end.
+ * Number of tokens that a layer with a window keeps in addition to the window: all tokens of a piece are stored before the first of them is computed,
+ * and a sequence may be resumed some distance before its end.
  */
 const KEPT_BEHIND = 512;
 
@@ -44,16 +44,16 @@ export class Decoding implements Disposable {
   readonly #cache: KeyValueCache;
   readonly #offsets: OffsetSet | undefined;
   readonly #plans = new Map<number, LogitsPlan>();
-  /** Tokens of a prompt whose keys and values were made a whole piece at a time. */
+  /** Tokens of the prompt whose keys and values were computed as whole pieces. */
   readonly #kept: number[] = [];
-  /** How far below what was written a sequence may be taken up again. */
+  /** How far before the end of the written slots a sequence can be resumed. */
   readonly #behind: number;
-  /** What an adapter puts before every sequence. */
+  /** Ids of the tokens that an adapter puts before every sequence. */
   readonly #leading: readonly number[];
-  /** How far positions are ahead of slots. */
+  /** Difference between positions and slots. */
   readonly #shift: number;
   #length = 0;
-  /** One above the highest slot that was written, by rows beyond a piece too. */
+  /** One more than the highest slot written, including those written by unused rows of a piece. */
   #written = 0;
 
   constructor(model: Model, offsets: OffsetSet | undefined) {
@@ -81,18 +81,18 @@ export class Decoding implements Disposable {
     this.#behind = rows.every((count) => count === slots) ? Infinity : KEPT_BEHIND;
   }
 
-  /** Tokens that another sequence may go on from. */
+  /** Number of tokens that another sequence can reuse. */
   get kept(): number {
     return this.#kept.length;
   }
 
   /**
-   * Begins a sequence with a prompt; returns the logits after it. What is there of a prompt that began alike is gone on from, in whole pieces, so that
-   * every key and value is made in the company that it has without.
+   * Begins a sequence with a prompt, and returns the logits after it. Cached keys and values of an earlier prompt with the same beginning are reused
+   * in whole pieces, so that every key and value is computed together with the same rows as without reuse.
    */
   async begin(own: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
     const prompt = [...this.#leading, ...own];
-    // At least one token is read, for its logits.
+    // At least one token is processed, for its logits.
     const most = Math.min(this.#kept.length, prompt.length - 1);
     let alike = 0;
     while (alike < most && this.#kept[alike] === prompt[alike]) alike++;
@@ -103,7 +103,7 @@ export class Decoding implements Disposable {
     return await this.feed(prompt.slice(this.#length), signal, this.#kept);
   }
 
-  /** Appends tokens, and those of whole pieces to `kept`; returns the logits after the last. */
+  /** Appends tokens, and adds those of whole pieces to `kept`. Returns the logits after the last token. */
   async feed(
     tokens: readonly number[],
     signal?: AbortSignal,
@@ -135,7 +135,7 @@ export class Decoding implements Disposable {
       const slot = Math.min(this.#length + i, this.#cache.slots - 1);
       words[at.tokens + i] = tokens[i] ?? 0;
       words[at.positions + i] = slot + this.#shift;
-      // Rows beyond the piece write where the next tokens will overwrite them.
+      // Unused rows write to slots that the next tokens will overwrite.
       words[at.slots + i] = slot;
     }
     words[at.lossRows] = tokens.length - 1;

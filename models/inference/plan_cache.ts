@@ -1,22 +1,22 @@
 /**
- * Plans by batch shape, the least recently used freed first: shapes are few, and a plan holds activations.
+ * Caches plans by batch shape. The least recently used is freed first, because there are few shapes and each plan holds activations.
  *
  * @module
  */
 
 import type { BatchShape } from "../../kernels/mod.ts";
 
-/** How plans are kept. */
+/** Options of a cache of plans. */
 export interface PlanCacheOptions<Built> {
-  /** Most plans. Default 6. */
+  /** Maximum number of plans. Default 6. */
   readonly capacity?: number;
-  /** Submits what still refers to a plan about to be freed. */
+  /** Called before a plan is freed, to submit work that still refers to it. */
   readonly beforeEvict?: () => void;
-  /** Whether a plan is to be built anew: its dispatches are far from as large as they may be now. */
+  /** Whether a plan should be rebuilt, because its dispatches are far from the size that is allowed now. */
   readonly isStale?: (built: Built) => boolean;
 }
 
-/** Keeps up to `capacity` plans. */
+/** Caches up to `capacity` plans. */
 export class PlanCache<Built extends Disposable> implements Disposable {
   readonly #build: (shape: BatchShape) => Built;
   readonly #capacity: number;
@@ -24,7 +24,7 @@ export class PlanCache<Built extends Disposable> implements Disposable {
   readonly #isStale: ((built: Built) => boolean) | undefined;
   readonly #plans = new Map<string, Built>();
 
-  /** `build` makes what is missing. */
+  /** Creates an empty cache. `build` builds missing plans. */
   constructor(
     build: (shape: BatchShape) => Built,
     { capacity = 6, beforeEvict, isStale }: PlanCacheOptions<Built> = {},
@@ -59,7 +59,7 @@ export class PlanCache<Built extends Disposable> implements Disposable {
     return built;
   }
 
-  /** Frees all plans, after what still refers to one was submitted. */
+  /** Frees all plans, after submitting work that still refers to one. */
   clear(): void {
     if (this.#plans.size > 0) this.#beforeEvict?.();
     this[Symbol.dispose]();

@@ -84,7 +84,7 @@ class Remembered implements PromptMemory {
   }
 
   [Symbol.dispose](): void {
-    // A generation that has it frees it at its end.
+    // If a generation is using it, the generation frees it when it ends.
     if (this.#state === "free") this.#free();
     this.#state = "disposed";
   }

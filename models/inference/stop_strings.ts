@@ -1,18 +1,21 @@
 /**
- * Texts that end generation, found in a text that comes in pieces.
+ * Finds strings that end generation in a text that arrives in pieces.
  *
  * @module
  */
 
-/** Most texts, and most characters of one. */
+/** Maximum number of strings, and maximum length of each. */
 const most = { texts: 64, characters: 1024 };
 
-/** Looks for the first of several texts; what may be the beginning of one is held back until it is known. */
+/** Searches for the first of several strings. Text that may be the beginning of one is held back until this is certain. */
 export class StopStrings {
   readonly #stops: readonly string[];
   #held = "";
 
-  /** @throws RangeError for an empty text, too many or too long ones; TypeError for what is no list of texts. */
+  /**
+   * @throws {RangeError} when a string is empty or too long, or there are too many.
+   * @throws {TypeError} when `stops` is not an array of strings.
+   */
   constructor(stops: readonly string[]) {
     if (!Array.isArray(stops) || !stops.every((stop) => typeof stop === "string")) {
       throw new TypeError("Cannot generate: stop is not a list of strings");
@@ -32,7 +35,7 @@ export class StopStrings {
     this.#stops = stops;
   }
 
-  /** The text that is certain after this piece, and whether one of the texts was found behind it. */
+  /** Returns the text that is certain after this piece, and whether one of the strings follows it. */
   push(piece: string): { readonly text: string; readonly found: boolean } {
     const all = this.#held + piece;
     const places = this.#stops.map((stop) => all.indexOf(stop)).filter((at) => at >= 0);
@@ -50,7 +53,7 @@ export class StopStrings {
     return { text: all.slice(0, all.length - kept), found: false };
   }
 
-  /** What was held back; call once, at the end. */
+  /** Returns the text that was held back. Call it once, at the end. */
   end(): string {
     return this.#held;
   }

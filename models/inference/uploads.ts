@@ -1,22 +1,22 @@
 /**
- * Writes to the device that wait in the host's memory, bounded.
+ * Limits the host memory used by queued writes to the device.
  *
  * @module
  */
 
 import type { Gpu } from "../../kernels/mod.ts";
 
-/** Queued writes hold host copies until they are submitted: submits them before they grow. */
+/** Submits queued writes before they become too large, because they hold host copies until they are submitted. */
 export class Uploads {
   readonly #gpu: Gpu;
   #pending = 0;
 
-  /** Of a device, with nothing queued. */
+  /** Creates a counter for a device, with nothing queued. */
   constructor(gpu: Gpu) {
     this.#gpu = gpu;
   }
 
-  /** Counts bytes that were queued, and waits for the device where they are many. */
+  /** Counts queued bytes. When there are too many, submits them and waits for the device. */
   async add(bytes: number): Promise<void> {
     this.#pending += bytes;
     if (this.#pending < 64 * 2 ** 20) return;
@@ -24,7 +24,7 @@ export class Uploads {
     await this.#gpu.device.queue.onSubmittedWorkDone();
   }
 
-  /** Submits what is queued. */
+  /** Submits all queued writes. */
   submit(): void {
     this.#pending = 0;
     this.#gpu.device.queue.submit([]);

@@ -169,7 +169,7 @@ function byPrefixes(
       const end = JSON.stringify(before.slice(-40));
       throw notAPrefix(i, `the text before it (ending in ${end})`);
     }
-    // Some put something behind the last message alone, such as an EOS token: then what is said must be in what is alike.
+    // Some templates add something after the last message only, such as an EOS token. The message itself must then be in the common part.
     const end = alike(text, through);
     const whole = end === through.length
       ? end > before.length

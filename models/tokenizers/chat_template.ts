@@ -108,7 +108,7 @@ export function renderChat(
     range: boundedRange,
     strftime_now: dateNow,
     messages: messages.map(({ role, content, fields }) => ({ ...fields, role, content })),
-    // As in transformers, where there are none.
+    // Null if there are none, as in transformers.
     tools: tools && tools.length > 0 ? tools : null,
     add_generation_prompt: answer,
     bos_token: token(tokenizer.bos),
@@ -189,7 +189,7 @@ export function chatEnds(tokenizer: Tokenizer, options: ChatOptions = {}): ChatE
   );
   const after = text.includes(said) ? text.slice(text.lastIndexOf(said) + said.length) : "";
   const ids = tokenizer.encode(after, { addSpecial: false });
-  // White space may stand before it, as in Llama 2's.
+  // White space may precede it, as in Llama 2.
   const at = ids.findIndex((id) =>
     tokenizer.decode([id]).trim() !== "" || isSpecial(tokenizer, id)
   );

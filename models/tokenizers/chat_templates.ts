@@ -1,6 +1,6 @@
 /**
- * Chat templates by name: a model may have several, of which "default" lays out a conversation. The others (for tools, for retrieval) are
- * not used here, but go along where a model is written.
+ * Chat templates by name: a model may have several, of which "default" lays out a conversation. The others (for tools, for retrieval) are not used
+ * here, but are written when the model is written.
  *
  * @module
  */
@@ -12,7 +12,7 @@ const DEFAULT = "default";
 const NAMES = "tokenizer.chat_templates";
 const ONE = "tokenizer.chat_template";
 
-/** The list in `chat_template` of `tokenizer_config.json`, whatever else may stand there; empty for a single template. */
+/** The entries of a list in `chat_template` of `tokenizer_config.json`. Invalid entries are ignored. Empty for a single template. */
 function listed(value: unknown): Map<string, string> {
   if (!Array.isArray(value)) return new Map();
   return new Map(
@@ -24,19 +24,19 @@ function listed(value: unknown): Map<string, string> {
   );
 }
 
-/** The template that counts: the only one, or of a list the one named "default". */
+/** The template to use: the only one, or the one of a list named "default". */
 export function defaultTemplate(value: unknown): string | undefined {
   return typeof value === "string" ? value : listed(value).get(DEFAULT);
 }
 
-/** The other ones of a list. */
+/** The other templates of a list. */
 export function otherTemplates(value: unknown): NamedTemplates {
   const templates = listed(value);
   templates.delete(DEFAULT);
   return templates;
 }
 
-/** The value of `chat_template` that holds all of them; undefined for none. */
+/** The value of `chat_template` that contains all templates. Undefined if there are none. */
 export function templateValue(
   single: string | undefined,
   others: NamedTemplates,
@@ -46,7 +46,7 @@ export function templateValue(
   return all.map(([name, template]) => ({ name, template }));
 }
 
-/** Those of a GGUF file. */
+/** The templates of a GGUF file. */
 export function templatesOfGguf(
   metadata: ReadonlyMap<string, unknown>,
 ): { readonly single: string | undefined; readonly others: NamedTemplates } {
@@ -60,7 +60,7 @@ export function templatesOfGguf(
   return { single: typeof single === "string" ? single : undefined, others };
 }
 
-/** As a GGUF file has them: letters other than those of ASCII, digits and `_` become `_` in a name, as its converter does it. */
+/** GGUF entries for templates. As in llama.cpp's converter, every character of a name other than an ASCII letter or digit becomes `_`. */
 export function templatesToGguf(
   single: string | undefined,
   others: NamedTemplates,

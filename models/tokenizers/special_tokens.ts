@@ -89,7 +89,7 @@ export function specialTokensOf(
     }
     return own ? value : undefined;
   };
-  // Without a post-processor such a class puts its BOS before a text unless told not to.
+  // Without a post-processor, such a class adds BOS before a text unless a flag says otherwise.
   const unsaid = processor === null && ownTemplate.test(String(type)) ? true : undefined;
   const start = added(flag("add_bos_token") ?? unsaid, bos, around.start);
   const end = added(flag("add_eos_token"), eos, around.end);

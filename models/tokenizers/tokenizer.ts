@@ -107,11 +107,11 @@ export function tokenizerFromJson(
   );
   const normalize = normalizerOf(json.normalizer);
   const split = splitterOf(json.pre_tokenizer);
-  // Only Metaspace wants to know whether a piece begins the text.
+  // Only Metaspace depends on whether a piece begins the text.
   const asksFirst = JSON.stringify(json.pre_tokenizer)?.includes('"first"') === true;
   const model = modelOf(json.model, options.mergeOrder);
   const join = decoderOf(json.decoder);
-  // Tokens that do not say otherwise are found in the text as it is, the others in what the normalizer makes of it.
+  // Tokens are found in the original text unless they are marked as normalized; those are found in the normalizer's output.
   const sought = splitsSpecial(config)
     ? json.added_tokens.filter((it) => !it.special)
     : json.added_tokens;
@@ -134,7 +134,7 @@ export function tokenizerFromJson(
     const sections = found(text);
     const only = sections[0];
     if (sections.length === 1 && "text" in only) {
-      // Most texts have no added token in them: then there is nothing to put together.
+      // Fast path: most texts contain no added token, so nothing has to be put together.
       const parts = foundNormalized(normalize(only.text));
       const part = parts[0];
       if (parts.length === 1 && "text" in part) {

@@ -1,11 +1,11 @@
 /**
- * Added tokens: texts that are found in a text before anything else and become a token each.
+ * Added tokens: strings that are found in a text before anything else, each of which becomes one token.
  *
  * @module
  */
 import type { AddedToken } from "./tokenizer_check.ts";
 
-/** A stretch of text, or the token that was found. */
+/** A stretch of text, or a token that was found. */
 export type Found = { readonly text: string; readonly start: number } | { readonly id: number };
 
 /** Finds tokens in a text. */
@@ -21,8 +21,8 @@ const startsWithWord = /^[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]/u;
 const isSpace = /^\p{White_Space}$/u;
 
 /**
- * Finds `tokens` by the texts that `spelling` gives: the leftmost first, of several the longest. `single_word` tokens that
- * touch a word are left where they are; `lstrip` and `rstrip` take the white space beside them along.
+ * Finds `tokens` by the strings that `spelling` returns: the leftmost first and, at the same position, the longest. `single_word` tokens that touch a
+ * word are not matched. `lstrip` and `rstrip` include the adjacent white space.
  */
 export function tokenFinder(
   tokens: readonly AddedToken[],
@@ -66,7 +66,7 @@ export function tokenFinder(
           while (stop < text.length && isSpace.test(text[stop])) stop++;
         }
         if (start > done) found.push({ text: text.slice(done, start), start: done });
-        // Within the space that the last one took along a token counts all the same, and space behind it is text again.
+        // A token within the white space of the previous one is still found; white space after it is text again.
         if (start < stop) {
           found.push({ id: token.id });
           done = stop;
@@ -79,12 +79,12 @@ export function tokenFinder(
   };
 }
 
-/** Finds the next of some letters from a place on; -1 where none is. */
+/** Returns a function that finds the next of some code units from a position on, or -1. */
 function firstLetters(letters: readonly string[]): (text: string, from: number) => number {
   if (letters.length === 0) return () => -1;
   if (letters.length === 1) return (text, from) => text.indexOf(letters[0], from);
   const hex = (letter: string): string => letter.charCodeAt(0).toString(16).padStart(4, "0");
-  // By code units, as the tokens' texts are compared.
+  // By code units, because the tokens' strings are compared that way.
   const any = new RegExp(`[${letters.map((letter) => `\\u${hex(letter)}`).join("")}]`, "g");
   return (text, from) => {
     any.lastIndex = from;

@@ -1,21 +1,21 @@
 /**
- * The ids of added tokens, as the Rust library gives them: those of the vocabulary, else the next free ones in the order of the list. What a
- * file writes beside them is not looked at there.
+ * Ids of added tokens, as assigned by the Rust library: those of the vocabulary, otherwise the next free ones in the order of the list. The ids given
+ * in the file are ignored, as they are there.
  *
  * @module
  */
 
-/** What has a text and an id. */
+/** Something with a text and an id. */
 export interface Placed {
   readonly id: number;
   readonly content: string;
 }
 
 /**
- * Added tokens with their ids; of a text that occurs twice the last flags hold. `moved` are those whose ids were others.
+ * Assigns ids to added tokens. If a text occurs twice, the flags of its last occurrence apply. `moved` contains the tokens whose ids changed.
  *
- * @param ids The vocabulary's texts
- * @param size How many tokens the vocabulary has
+ * @param ids Ids of the vocabulary by text.
+ * @param size Number of tokens in the vocabulary.
  */
 export function placedTokens<T extends Placed>(
   tokens: readonly T[],

@@ -1,6 +1,6 @@
 /**
- * Checks of a `tokenizer.json` before anything is made of it: shapes, ids, keys. Normalizers, pre-tokenizers,
- * post-processors and decoders are checked where they are made.
+ * Checks shapes, ids and keys of a `tokenizer.json` before anything is created from it. Normalizers, pre-tokenizers, post-processors and decoders are
+ * checked when they are created.
  *
  * @module
  */
@@ -8,26 +8,26 @@ import { checkComponent } from "./components/tokenizer_components.ts";
 import { placedTokens } from "./tokenizer_added_ids.ts";
 import { flag, kind, record } from "./tokenizer_record.ts";
 
-/** Ids are held in an array by the library; no known vocabulary comes near this. */
+/** Limit on ids, which the library stores in an array. No known vocabulary comes close. */
 const maximumId = 1 << 22;
 
 /** An entry of `added_tokens`. */
 export interface AddedToken {
   readonly id: number;
   readonly content: string;
-  /** Left out of decoded text where that is asked for. */
+  /** Whether it can be omitted from decoded text. */
   readonly special: boolean;
-  /** Found only where it touches no word. */
+  /** Whether it is found only if it does not touch a word. */
   readonly single_word: boolean;
-  /** White space before it belongs to it. */
+  /** Whether it includes the white space before it. */
   readonly lstrip: boolean;
-  /** White space behind it belongs to it. */
+  /** Whether it includes the white space after it. */
   readonly rstrip: boolean;
-  /** Looked for in the normalized text. */
+  /** Whether it is searched for in the normalized text. */
   readonly normalized: boolean;
 }
 
-/** `model` of a `tokenizer.json`: Unigram lists texts with scores, the others map texts to ids. */
+/** `model` of a `tokenizer.json`: Unigram lists texts with scores, the other types map texts to ids. */
 export interface TokenizerModel {
   readonly type: "BPE" | "WordPiece" | "Unigram" | "WordLevel";
   readonly vocab: Readonly<Record<string, number>> | readonly (readonly [string, number])[];
@@ -36,7 +36,7 @@ export interface TokenizerModel {
   readonly [option: string]: unknown;
 }
 
-/** A `tokenizer.json` whose shape was checked; absent components are null, merges are pairs. */
+/** A `tokenizer.json` whose shape has been checked. Absent components are null, and merges are pairs. */
 export interface TokenizerJson {
   readonly model: TokenizerModel;
   readonly added_tokens: readonly AddedToken[];
@@ -44,14 +44,15 @@ export interface TokenizerJson {
   readonly pre_tokenizer: unknown;
   readonly post_processor: unknown;
   readonly decoder: unknown;
-  /** What was read but is not followed, a sentence each. */
+  /** What the file asks for that is not supported, one sentence each. */
   readonly notes: readonly string[];
 }
 
 /**
- * The checked contents of a `tokenizer.json`.
+ * Checks the contents of a `tokenizer.json`.
  *
- * @throws TypeError for a wrong shape, RangeError for a wrong value.
+ * @throws {TypeError} when the shape is wrong.
+ * @throws {RangeError} when a value is wrong.
  */
 export function checkTokenizerJson(value: unknown): TokenizerJson {
   const json = record(value, "tokenizer.json");
@@ -83,7 +84,7 @@ export function checkTokenizerJson(value: unknown): TokenizerJson {
 }
 
 function checkModel(named: Record<string, unknown>): TokenizerModel {
-  // Old files name no type.
+  // Old files give no type.
   const model = checkComponent("model", {
     ...named,
     type: named.type ??
@@ -153,7 +154,7 @@ function checkId(id: unknown, text: string): void {
   }
 }
 
-/** Merges are "left right" or [left, right]; both and what they join must be tokens, as in the Rust library. */
+/** Merges are "left right" or [left, right]. Both parts and their combination must be tokens, as in the Rust library. */
 function checkMerges(
   value: unknown,
   vocab: Record<string, number>,
@@ -217,7 +218,7 @@ function checkUnigram(model: Record<string, unknown>): [string, number][] {
   return vocab as [string, number][];
 }
 
-/** The sentence about tokens whose ids are others than a file says. */
+/** The note about tokens whose ids differ from those in a file. */
 export function movedNote(
   tokens: readonly AddedToken[],
   file = "tokenizer.json",
@@ -231,7 +232,7 @@ export function movedNote(
   ];
 }
 
-/** Parts of a `tokenizer.json`; the last one names chat roles' tokens. */
+/** Parts of a `tokenizer.json`. The last one names the tokens of chat roles. */
 const parts = [
   "version",
   "truncation",
@@ -245,7 +246,7 @@ const parts = [
   "role_to_token",
 ];
 
-/** The sentences about parts that nobody reads. @throws RangeError for a version that the library does not know */
+/** Notes about parts that are not read. @throws {RangeError} when the version is unknown. */
 function unreadParts(json: Record<string, unknown>): string[] {
   if ((json.version ?? "1.0") !== "1.0") {
     throw new RangeError(
@@ -262,7 +263,7 @@ function unreadParts(json: Record<string, unknown>): string[] {
 
 const tokenKeys = ["id", "content", "special", "single_word", "lstrip", "rstrip", "normalized"];
 
-/** The entries of `added_tokens`. @throws TypeError or RangeError for what is none, or has another id than in `ids` */
+/** Checks the entries of `added_tokens`. @throws {TypeError | RangeError} when an entry is invalid, or its id differs from that in `ids`. */
 export function checkAddedTokens(
   value: unknown,
   ids: ReadonlyMap<string, number> = new Map(),

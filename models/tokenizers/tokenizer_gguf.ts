@@ -100,7 +100,7 @@ export function tokenizerJsonFromGguf(metadata: ReadonlyMap<string, unknown>): S
   const named = (name: string, otherwise: number): number | undefined =>
     entries.id(name, tokens) ??
       (model !== "llama" || otherwise >= tokens.length ? undefined : otherwise);
-  // Where a file names none, or one beyond all, SentencePiece's own.
+  // If a file names none, or one outside the vocabulary, SentencePiece's ids are used.
   const bos = named("bos_token_id", 1);
   const eos = named("eos_token_id", 2);
   const notes = [[addBos, bos, "BOS", "before"], [addEos, eos, "EOS", "behind"]].flatMap(
@@ -121,7 +121,7 @@ export function tokenizerJsonFromGguf(metadata: ReadonlyMap<string, unknown>): S
     ...parts.json,
     model: { ...parts.json.model, vocab: Object.fromEntries(first) },
     added_tokens: tokens.flatMap((content, id) => {
-      // Of a text that occurs twice the first is found.
+      // If a text occurs twice, the first id is found.
       if (content === "" || !isAdded(types[id]) || first.get(content) !== id) return [];
       const rstrip = phi3 && phi3Strips(content, types[id]);
       const flags = { single_word: false, lstrip: false, rstrip, normalized: false };
@@ -135,7 +135,7 @@ export function tokenizerJsonFromGguf(metadata: ReadonlyMap<string, unknown>): S
   };
   const { single, others } = templatesOfGguf(metadata);
   const chat = templateValue(single, others);
-  // Neither is met in a text by itself, so an id that no token has does no harm.
+  // Neither token occurs in text by itself, so an id without a token does no harm.
   const spelled = (name: string): string | undefined => {
     const id = metadata.get(`tokenizer.ggml.${name}`);
     return typeof id === "number" ? tokens[id] : undefined;
@@ -208,14 +208,14 @@ function sentencePiece(
   tokens: readonly string[],
   types: readonly number[],
 ): Parts {
-  // A file without scores has zeros for llama.cpp.
+  // llama.cpp treats missing scores as zeros.
   const scores = entries.numbers("scores") ?? tokens.map(() => 0);
   sameLength("scores", scores.length, tokens.length);
-  // Merges are not part of this model for other readers, who go by the scores. Ours writes both, as scores cannot say all that merges
-  // say; others' may contradict their scores, which then hold.
+  // For other readers, merges are not part of this model: they use the scores. This library writes both, because scores cannot express everything
+  // that merges express. In files of other programs the two may disagree; then the scores apply.
   const listed = entries.texts("merges")?.map(splitMerge);
   const own = listed !== undefined && agree(listed, tokens, types, scores) ? listed : undefined;
-  // Pieces of any type are made; what is found as a whole needs no merges.
+  // Merges may produce pieces of any type. Tokens that are found as a whole need no merges.
   const mergeable = (id: number): boolean =>
     types[id] !== tokenType.control && types[id] !== tokenType.unknown;
   const merges = own ?? mergesOfScores(tokens, mergeable, scores);

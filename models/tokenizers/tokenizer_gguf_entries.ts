@@ -1,5 +1,5 @@
 /**
- * The `tokenizer.ggml.*` entries of a GGUF file's metadata, by type, and which tokens end generation by them.
+ * Typed access to the `tokenizer.ggml.*` entries of a GGUF file's metadata, and the tokens that end generation according to them.
  *
  * @module
  */
@@ -8,7 +8,7 @@
 export class Entries {
   readonly #metadata: ReadonlyMap<string, unknown>;
 
-  /** Reads those of `metadata`. */
+  /** Reads the entries of `metadata`. */
   constructor(metadata: ReadonlyMap<string, unknown>) {
     this.#metadata = metadata;
   }
@@ -25,26 +25,26 @@ export class Entries {
     );
   }
 
-  /** A text, or undefined where there is none. */
+  /** A string. Undefined if there is none. */
   optionalText(name: string): string | undefined {
     return this.#get(name) === undefined ? undefined : this.text(name);
   }
 
-  /** A text. @throws TypeError for another value, or none. */
+  /** A string. @throws {TypeError} when it is missing or another type. */
   text(name: string): string {
     const value = this.#get(name);
     if (typeof value !== "string") throw this.#wrong(name, "a text");
     return value;
   }
 
-  /** A boolean, or undefined where there is none. */
+  /** A boolean. Undefined if there is none. */
   flag(name: string): boolean | undefined {
     const value = this.#get(name);
     if (value !== undefined && typeof value !== "boolean") throw this.#wrong(name, "a boolean");
     return value;
   }
 
-  /** An array of texts, or undefined where there is none. */
+  /** An array of strings. Undefined if there is none. */
   texts(name: string): string[] | undefined {
     const value = this.#get(name);
     if (value === undefined) return undefined;
@@ -54,7 +54,7 @@ export class Entries {
     return value;
   }
 
-  /** An array of numbers, or undefined where there is none. */
+  /** An array of numbers. Undefined if there is none. */
   numbers(name: string): number[] | undefined {
     const value = this.#get(name);
     if (value === undefined) return undefined;
@@ -67,18 +67,18 @@ export class Entries {
     return items as number[];
   }
 
-  /** Whether the file has an entry, whatever it says. */
+  /** Whether the file has an entry, whatever its value. */
   has(name: string): boolean {
     return this.#get(name) !== undefined;
   }
 
-  /** The token id that an entry holds. */
+  /** The token id in an entry. Undefined if there is none. */
   id(name: string, tokens: readonly string[]): number | undefined {
     const value = this.#get(name);
     if (value === undefined) return undefined;
     const id = typeof value === "bigint" ? Number(value) : value;
     if (typeof id !== "number") throw this.#wrong(name, "a token id");
-    // Files say "no such token" with an id of all ones.
+    // Files express "no such token" as an id of all ones.
     if (id === 0xffffffff) return undefined;
     if (!Number.isInteger(id) || id < 0 || id >= tokens.length) {
       throw new RangeError(
@@ -89,7 +89,7 @@ export class Entries {
   }
 }
 
-/** Texts of tokens that end generation wherever they occur, as llama.cpp has them. */
+/** Texts of tokens that end generation wherever they occur, as in llama.cpp. */
 const endTexts = [
   "<|eot_id|>",
   "<|im_end|>",
@@ -125,7 +125,7 @@ export const tokenType = {
   byte: 6,
 } as const;
 
-/** Tokens for filling in a middle, by role, as llama.cpp finds them where a file names none. */
+/** Fill-in-the-middle tokens by role, as llama.cpp finds them if a file does not name them. */
 const middleTexts: readonly (readonly [key: string, ends: boolean, texts: readonly string[]])[] = [
   [
     "fim_pre_token_id",
@@ -182,12 +182,12 @@ const middleTexts: readonly (readonly [key: string, ends: boolean, texts: readon
   ["fim_sep_token_id", true, ["<|file_sep|>"]],
 ];
 
-/** Marks of channels, which llama.cpp shows in answers whatever a file says of them. */
+/** Channel markers, which llama.cpp shows in answers regardless of their type in the file. */
 const channelTexts = ["<|channel|>", "<|message|>", "<|start|>", "<|constrain|>"];
 
 /**
- * The types of tokens as llama.cpp has them: those of the file, normal where it has none, but a text that ends an answer or is for
- * filling in a middle is a control token whatever its type, so that it is found in prompts.
+ * The types of tokens as in llama.cpp: those in the file, or normal if it gives none. Tokens that end an answer or are for filling in the middle are
+ * control tokens whatever their type, so that they are found in prompts.
  */
 export function typesOf(entries: Entries, tokens: readonly string[]): number[] {
   const types = [...entries.numbers("token_type") ?? tokens.map((): number => tokenType.normal)];
@@ -203,7 +203,7 @@ export function typesOf(entries: Entries, tokens: readonly string[]): number[] {
   return types;
 }
 
-/** Ids that end generation: those that the file names, and those of texts that always do. */
+/** Ids that end generation: those that the file names, and those whose texts always do. */
 export function endsOf(
   entries: Entries,
   tokens: readonly string[],
@@ -217,7 +217,7 @@ export function endsOf(
   const byText = endTexts.map((text) => tokens.indexOf(text)).filter((id) => id >= 0);
   const all = new Set([eos, ...named, ...byText, ...middles].filter((id) => id !== undefined));
   const has = (text: string): boolean => all.has(tokens.indexOf(text));
-  // Tokenizers of several channels end a message with this, not the answer; Gemma 4 names the other, which is not its end.
+  // In tokenizers with channels, this token ends a message rather than the answer. Gemma 4 names the other one, which does not end its answers.
   if (
     has("<|end|>") && (has("<|call|>") || has("<|calls|>")) &&
     (has("<|return|>") || has("<|flush|>"))
@@ -228,7 +228,7 @@ export function endsOf(
   return [...all];
 }
 
-/** Entries of `tokenizer.ggml.` that are read, or that concern nothing of a language model's texts. */
+/** Entries of `tokenizer.ggml.` that are read, or that do not affect the texts of a language model. */
 const knownEntries = new Set(
   `model pre tokens token_type token_type_count scores merges bos_token_id eos_token_id eot_token_id eom_token_id unknown_token_id
    separator_token_id seperator_token_id padding_token_id cls_token_id mask_token_id image_token_id add_bos_token add_eos_token add_sep_token
@@ -237,7 +237,7 @@ const knownEntries = new Set(
     .split(/\s+/),
 );
 
-/** The sentences about entries that llama.cpp does not follow for such tokenizers either. */
+/** Notes about entries that llama.cpp does not follow for such tokenizers either. */
 export function unreadEntries(metadata: ReadonlyMap<string, unknown>): string[] {
   const prefix = "tokenizer.ggml.";
   const names = [...metadata.keys()].filter((key) => key.startsWith(prefix))

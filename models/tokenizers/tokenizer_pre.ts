@@ -1,29 +1,29 @@
 /**
- * The pre-tokenizers that GGUF files call by name (`tokenizer.ggml.pre`): how a text is cut into words before the merges
- * of a byte-level BPE. The expressions are those of llama.cpp (src/llama-vocab.cpp), applied one after another.
+ * The pre-tokenizers that GGUF files name (`tokenizer.ggml.pre`): how a text is split into words before byte-level BPE merges. The expressions are
+ * those of llama.cpp (src/llama-vocab.cpp), applied one after another.
  *
  * @module
  */
 
-/** One named pre-tokenizer. */
+/** A named pre-tokenizer. */
 export interface NamedPreTokenizer {
-  /** The names that GGUF files use; a writer takes the first. */
+  /** Names used in GGUF files. The first is written. */
   readonly names: readonly string[];
-  /** Expressions; each cuts what the one before left whole. */
+  /** Expressions, each of which splits the pieces that the previous one left. */
   readonly expressions: readonly string[];
-  /** Other spellings of the only expression, as Hugging Face files write it. */
+  /** Other spellings of the only expression, as in Hugging Face files. */
   readonly spellings?: readonly string[];
-  /** Whether words that are tokens stay whole. */
+  /** Whether words that are tokens are not split. */
   readonly wholeWords?: boolean;
-  /** Whether a BOS token is added where a file does not say. */
+  /** Whether a BOS token is added if the file does not say. */
   readonly addBos?: boolean;
-  /** Whether a word may hold a space that other letters stand before: what no expression finds stays in one piece. */
+  /** Whether a word may contain a space after other characters, because whatever no expression matches stays in one piece. */
   readonly joinsWords?: boolean;
 }
 
 const contractions = "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])";
 const foldedContractions = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
-/** The expression of the cl100k family; they differ in how many digits make a word. */
+/** The expression of the cl100k family. Members differ in the number of digits in a word. */
 const cl100k = (
   start: string,
   digits: string,
@@ -32,13 +32,13 @@ const cl100k = (
 ): string =>
   `${start}[^\\r\\n\\p{L}\\p{N}]?${letters === "\\p{L}" ? letters : `[${letters}]`}+|${digits}` +
   `| ?[^\\s${letters}\\p{N}]+[\\r\\n]*|${spaces}`;
-/** A family's two spellings: llama.cpp's and that of Hugging Face files. */
+/** The two spellings of a family: llama.cpp's and that of Hugging Face files. */
 const family = (digits: string, spaces?: string, letters?: string) => ({
   expressions: [cl100k(`${contractions}|`, digits, spaces, letters)],
   spellings: [cl100k(`${foldedContractions}|`, digits, spaces, letters)],
 });
 
-/** The expression of the o200k family: words of upper case, then lower case; llama.cpp knows letters alone. */
+/** The expression of the o200k family: upper-case characters, then lower-case ones. llama.cpp distinguishes only letters. */
 const o200k = (upper: string, lower: string, end: string, digits: string): string =>
   `[^\\r\\n\\p{L}\\p{N}]?${upper}*${lower}+${end}|[^\\r\\n\\p{L}\\p{N}]?${upper}+${lower}*${end}|${digits}` +
   "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
@@ -49,12 +49,12 @@ const lowerCase = "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]";
 
 /** GPT-2's own expression. */
 const gpt2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)";
-/** All that is not space, a few marks or brackets. */
+/** Everything except spaces and a few punctuation marks and brackets. */
 const bloom = " ?[^(\\s|.,!?\u2026\u3002\uFF0C\u3001\u0964\u06D4\u060C)]+";
 const cjk = "[\u4E00-\u9FA5\u3040-\u309F\u30A0-\u30FF]+";
 const deepseek = (marks: string) =>
   `[!"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_\`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+|${marks}|\\s+(?!\\S)|\\s+`;
-/** Letters as DeepSeek's first tokenizer lists them. */
+/** Letters as listed by DeepSeek's first tokenizer. */
 const listedLetters =
   "A-Za-z\u00B5\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u01BA\u01BC-\u01BF\u01C4-\u0293\u0295-\u02AF\u0370-\u0373" +
   "\u0376\u0377\u037B-\u037D\u037F\u0386\u0388-\u038A\u038C\u038E-\u03A1\u03A3-\u03F5\u03F7-\u0481\u048A-\u052F" +
@@ -230,15 +230,15 @@ const known = new Set(
   namedPreTokenizers.flatMap((entry) => [...entry.expressions, ...entry.spellings ?? []]),
 );
 
-/** Whether an expression is one of the known pre-tokenizers', and not only a file's own. */
+/** Whether an expression belongs to a known pre-tokenizer. */
 export function isKnownExpression(source: string): boolean {
   return known.has(source);
 }
 
 /**
- * `pre_tokenizer` of a `tokenizer.json` for a name of GGUF, and what else llama.cpp ties to the name.
+ * The `pre_tokenizer` of a `tokenizer.json` for a name in GGUF, and the settings that llama.cpp associates with the name.
  *
- * @throws RangeError for an unknown name; it lists the known ones.
+ * @throws {RangeError} when the name is unknown. The message lists the known ones.
  */
 export function preTokenizerOf(
   name: string,
@@ -270,15 +270,15 @@ export function preTokenizerOf(
   };
 }
 
-/** The name for a `pre_tokenizer` of a `tokenizer.json`; undefined if none fits. */
+/** The name of a `pre_tokenizer` of a `tokenizer.json`. Undefined if there is none. */
 export function preTokenizerName(preTokenizer: unknown, ignoreMerges: boolean): string | undefined {
   return namedAs(preTokenizer).find((entry) => (entry.wholeWords === true) === ignoreMerges)
     ?.names[0];
 }
 
 /**
- * Whether a `pre_tokenizer` of a `tokenizer.json` surely cuts before every single space between letters that are none, and cuts what stands
- * on either side by that side alone.
+ * Whether a `pre_tokenizer` of a `tokenizer.json` is certain to split before every single space between non-blank characters, and to split each side
+ * independently of the other.
  */
 export function cutsAtSpaces(preTokenizer: unknown): boolean {
   const parts = flatten(preTokenizer);
@@ -290,7 +290,7 @@ export function cutsAtSpaces(preTokenizer: unknown): boolean {
   return named.length > 0 && !named.some((entry) => entry.joinsWords);
 }
 
-/** The entries that a `pre_tokenizer` of a `tokenizer.json` is spelled as. */
+/** The entries whose expressions a `pre_tokenizer` of a `tokenizer.json` has. */
 function namedAs(preTokenizer: unknown): NamedPreTokenizer[] {
   const parts = flatten(preTokenizer);
   const last = parts.pop();

@@ -1,10 +1,10 @@
 /**
- * Parsed JSON of which nothing is known yet.
+ * Checks the types of parsed JSON values.
  *
  * @module
  */
 
-/** `value` as an object of entries; a TypeError that names `what` otherwise. */
+/** Returns `value` as an object. @throws {TypeError} when it is not one. The message names `what`. */
 export function record(value: unknown, what: string): Record<string, unknown> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new TypeError(`Cannot load the tokenizer: ${what} is ${kind(value)}, expected an object`);
@@ -12,7 +12,7 @@ export function record(value: unknown, what: string): Record<string, unknown> {
   return value as Record<string, unknown>;
 }
 
-/** `value` as a list; a TypeError that names `what` otherwise. */
+/** Returns `value` as an array. @throws {TypeError} when it is not one. The message names `what`. */
 export function list(value: unknown, what: string): readonly unknown[] {
   if (!Array.isArray(value)) {
     throw new TypeError(`Cannot load the tokenizer: ${what} is ${kind(value)}, expected an array`);
@@ -20,7 +20,7 @@ export function list(value: unknown, what: string): readonly unknown[] {
   return value;
 }
 
-/** `value` as a boolean, `otherwise` where it is missing or null. */
+/** Returns `value` as a boolean, or `otherwise` if it is missing or null. @throws {TypeError} when it is anything else. */
 export function flag(value: unknown, what: string, otherwise?: boolean): boolean {
   if (typeof value === "boolean") return value;
   if (otherwise !== undefined && (value === undefined || value === null)) return otherwise;
@@ -29,7 +29,7 @@ export function flag(value: unknown, what: string, otherwise?: boolean): boolean
   );
 }
 
-/** What a value is, in words. */
+/** The type of a value, in words. */
 export function kind(value: unknown): string {
   if (value === null) return "null";
   if (value === undefined) return "missing";

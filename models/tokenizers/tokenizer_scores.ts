@@ -1,15 +1,15 @@
 /**
- * The merges that a vocabulary with scores stands for: SentencePiece joins the neighbours whose joined piece has the best score, which is a merge for every
- * way to split a piece into two pieces.
+ * Derives merges from a vocabulary with scores: SentencePiece joins the adjacent pieces whose combination has the best score, which corresponds to
+ * one merge for every way to split a piece into two pieces.
  *
  * @module
  */
 
-/** A longer piece would take quadratic time; SentencePiece itself stops far below. */
+/** Longer pieces would take quadratic time. SentencePiece's own limit is far lower. */
 const maximumPiece = 512;
-/** Four times what the largest known vocabularies have. */
+/** Four times as many as in the largest known vocabularies. */
 const maximumCharacters = 1 << 23;
-/** Four times what the largest known vocabularies have. */
+/** Four times as many as for the largest known vocabularies. */
 const maximumMerges = 1 << 21;
 
 /** Two primes below 2^26: products with a number below them are exact. */
@@ -18,8 +18,8 @@ const primes = [67108859, 67108837] as const;
 /**
  * Every split of a piece into two pieces, best scores first; among equal scores the lower id. Time and memory grow with the number of characters.
  *
- * @param mergeable Whether the token of this id is a piece
- * @throws {RangeError} For a score that is NaN, and for more or longer pieces than are taken
+ * @param mergeable Whether the token with this id is a piece.
+ * @throws {RangeError} when a score is NaN, or there are too many or too long pieces.
  */
 export function mergesOfScores(
   tokens: readonly string[],
@@ -42,7 +42,7 @@ export function mergesOfScores(
     );
   }
   let pieces = Pieces.of(tokens, order);
-  while (!pieces) pieces = Pieces.of(tokens, order); // Two had one key: others are drawn.
+  while (!pieces) pieces = Pieces.of(tokens, order); // Two pieces had the same key, so other bases are drawn.
   order.sort((a, b) => scores[a] === scores[b] ? a - b : scores[b] > scores[a] ? 1 : -1);
   const merges: [string, string][] = [];
   for (const id of order) {
@@ -57,10 +57,10 @@ export function mergesOfScores(
 }
 
 /**
- * The order of such merges where tokens have equal scores: of those the leftmost in a text is made first, whichever it is, which the place in a list
- * cannot say.
+ * The order of these merges if tokens have equal scores: of such merges, the leftmost in a text is made first, which the position in a list cannot
+ * express.
  *
- * @returns A number for each merge, the lowest first; undefined where no two tokens have one score
+ * @returns A number for each merge, the lowest first. Undefined if no two tokens have the same score.
  */
 export function orderOfScores(
   merges: readonly (readonly [string, string])[],
@@ -84,7 +84,7 @@ function refuse(why: string): never {
   throw new RangeError(`Cannot load the tokenizer: ${why}`);
 }
 
-/** Pieces by keys that the parts of a text have too: polynomials of its letters at places that are drawn, modulo two primes. */
+/** Pieces by hash keys that can also be computed for parts of a text: polynomials of the code units at random points, modulo two primes. */
 class Pieces {
   readonly #ids = new Map<number, number>();
   readonly #tokens: readonly string[];
@@ -96,14 +96,14 @@ class Pieces {
     for (let k = 1; k < powers.length; k++) powers[k] = powers[k - 1] * base % primes[i];
     return powers;
   });
-  /** Of the beginnings of the text at hand. */
+  /** Hashes of the prefixes of the current text. */
   readonly #heads = primes.map(() => new Float64Array(maximumPiece + 1));
 
   private constructor(tokens: readonly string[]) {
     this.#tokens = tokens;
   }
 
-  /** Undefined where two different ones have the same key. */
+  /** Undefined if two different pieces have the same key. */
   static of(tokens: readonly string[], ids: readonly number[]): Pieces | undefined {
     const pieces = new Pieces(tokens);
     for (const id of ids) {
@@ -116,7 +116,7 @@ class Pieces {
     return pieces;
   }
 
-  /** Calls `found` for every way to split a text into two pieces, the shortest left one first. */
+  /** Calls `found` for every way to split a text into two pieces, shortest left part first. */
   splits(text: string, found: (left: string, right: string) => void): void {
     this.#read(text);
     for (let at = 1; at < text.length; at++) {
@@ -132,13 +132,13 @@ class Pieces {
       const [base, prime] = [this.#bases[i], primes[i]];
       let sum = 0;
       for (let k = 0; k < text.length; k++) {
-        // Plus 1: so that a letter of code 0 counts.
+        // Plus 1, so that a code unit of 0 counts.
         heads[k + 1] = sum = (sum * base + text.charCodeAt(k) + 1) % prime;
       }
     }
   }
 
-  /** Of a part of the text that was read. */
+  /** The key of a part of the current text. */
   #key(from: number, to: number): number {
     let key = 0;
     for (let i = 0; i < primes.length; i++) {
@@ -149,7 +149,7 @@ class Pieces {
     return key;
   }
 
-  /** The piece that a part of the text is. */
+  /** The piece that equals a part of the text. Undefined if there is none. */
   #piece(text: string, from: number, to: number): string | undefined {
     const id = this.#ids.get(this.#key(from, to));
     if (id === undefined) return undefined;

@@ -1,9 +1,9 @@
 /**
- * A `tokenizer.json` as transformers uses it: other files of the folder add tokens to it and change its components.
+ * Applies the settings of a folder's other files to a `tokenizer.json`, as transformers does: they add tokens and change components.
  *
- * Tokens come from `added_tokens_decoder` of `tokenizer_config.json` (older folders have `added_tokens.json`), and a token that has a role
- * (`bos_token`, `additional_special_tokens` ...) is found in texts as a whole. Settings are the rows of `settings`; those that
- * transformers does not follow either are noted.
+ * Tokens come from `added_tokens_decoder` of `tokenizer_config.json` (older folders have `added_tokens.json`). A token with a role (`bos_token`,
+ * `additional_special_tokens` ...) is found in texts as a whole. The functions in `settings` apply the other settings. Those that transformers does
+ * not follow either are noted.
  *
  * @module
  */
@@ -20,11 +20,11 @@ import { tokenText } from "./special_tokens.ts";
 
 type Config = Readonly<Record<string, unknown>>;
 
-/** What other files say, next to `tokenizer_config.json`. */
+/** Contents of files other than `tokenizer_config.json`. */
 export interface SettingFiles {
   /** Contents of `special_tokens_map.json`. */
   readonly specialTokens?: unknown;
-  /** Contents of `added_tokens.json`: texts to ids. */
+  /** Contents of `added_tokens.json`, which maps texts to ids. */
   readonly addedTokens?: unknown;
 }
 
@@ -40,22 +40,22 @@ const roles = [
 ];
 const lists = ["additional_special_tokens", "extra_special_tokens"];
 
-/** Classes that set `add_prefix_space` of their ByteLevel by the configuration, which is false where it is not said. */
+/** Classes that set `add_prefix_space` of their ByteLevel from the configuration. Its default is false. */
 const byteLevelClass =
   /^(GPT2|Roberta|Bart|MVP|Longformer|LED|CodeGen|Bloom|GPTNeoX|Deberta|Blenderbot)Tokenizer(Fast)?$/i;
 const llamaClass = /^(Llama|CodeLlama)Tokenizer(Fast)?$/;
 const bertClass = /^(Bert|DistilBert|Electra|MobileBert|Funnel|LayoutLM|Lxmert)Tokenizer(Fast)?$/;
 
-/** What a setting makes of the tokenizer; a sentence where it is not followed, undefined where it changes nothing. */
+/** Applies a setting to a tokenizer. Returns a note if the setting is not followed, undefined if it changes nothing. */
 type Setting = (json: TokenizerJson, config: Config) => TokenizerJson | string | undefined;
 
 const settings: readonly Setting[] = [prefixSpace, bertNormalizer];
 
 /**
- * A checked `tokenizer.json` with what the folder's other files make of it. A GGUF file's tokens (`texts`) have their types, whatever role
- * they have.
+ * A checked `tokenizer.json` with the settings of the folder's other files applied. Tokens of a GGUF file (`texts`) keep their types, whatever their
+ * roles.
  *
- * @throws as {@linkcode checkTokenizerJson} and for what the other files say
+ * @throws As {@linkcode checkTokenizerJson} does, and for invalid contents of the other files.
  */
 export function settledJson(
   tokenizerJson: unknown,
@@ -67,9 +67,9 @@ export function settledJson(
 }
 
 /**
- * The tokenizer with what the other files add.
+ * Applies the other files to a tokenizer.
  *
- * @throws TypeError or RangeError for what is no token, or a setting of the wrong type.
+ * @throws {TypeError | RangeError} when a token is invalid, or a setting has the wrong type.
  */
 function withSettings(
   json: TokenizerJson,
@@ -86,7 +86,7 @@ function withSettings(
   return { ...current, notes: [...current.notes, ...notes] };
 }
 
-/** Whether texts of special tokens are text like any other. @throws TypeError for what is no flag */
+/** Whether the texts of special tokens are treated like any other text. @throws {TypeError} when the value is not a boolean. */
 export function splitsSpecial({ split_special_tokens: value }: Config): boolean {
   if (value === undefined || value === null || typeof value === "boolean") return value === true;
   throw wrong("split_special_tokens", value, "true or false");
@@ -103,7 +103,7 @@ function withTokens(json: TokenizerJson, config: Config, files: SettingFiles): T
   const map = isRecord(files.specialTokens) ? files.specialTokens : {};
   const vocabulary = vocabularyOf(json);
   const named = [
-    // Tokens with one role are not made: what is not in the vocabulary has no row in the model.
+    // Tokens with a single role are not created: a token that is not in the vocabulary has no row in the model.
     ...roles.map((key) => ({ value: (key in config ? config : map)[key], made: false })),
     ...lists.flatMap((key) =>
       listed((key in config ? config : map)[key]).map((value) => ({ value, made: true }))
@@ -134,7 +134,7 @@ function withTokens(json: TokenizerJson, config: Config, files: SettingFiles): T
   };
 }
 
-/** Tokens that a file declares with their flags, in the order of their ids. */
+/** Tokens that a file declares with their flags, ordered by id. */
 function declared(config: Config, files: SettingFiles, json: TokenizerJson): AddedToken[] {
   const decoder = config.added_tokens_decoder;
   if (decoder !== undefined && decoder !== null) {
@@ -172,7 +172,7 @@ function declaredId(config: Config, files: SettingFiles, content: string): numbe
   return Number(found);
 }
 
-/** The keys of an added token that matter; transformers writes `__type` beside them. */
+/** The relevant keys of an added token. transformers also writes `__type`. */
 function plainFlags(token: Config): Config {
   const { __type: _, ...rest } = token;
   return rest;
@@ -186,13 +186,13 @@ function vocabularyOf({ model }: TokenizerJson): ReadonlyMap<string, number> {
     : new Map(Object.entries(vocab as Readonly<Record<string, number>>));
 }
 
-/** A list of tokens, or tokens by role. */
+/** The elements of a list of tokens, or of an object with tokens by role. */
 function listed(value: unknown): readonly unknown[] {
   if (value === undefined || value === null) return [];
   return isRecord(value) ? Object.values(value) : list(value, "a list of special tokens");
 }
 
-/** `add_prefix_space`: ByteLevel's by its classes, Llama's word in front. */
+/** Applies `add_prefix_space`: to ByteLevel for certain classes, and to the prefix of Llama's classes. */
 function prefixSpace(json: TokenizerJson, config: Config): TokenizerJson | string | undefined {
   const value = config.add_prefix_space ?? undefined;
   if (value !== undefined && typeof value !== "boolean") {
@@ -235,7 +235,7 @@ function prefixSpace(json: TokenizerJson, config: Config): TokenizerJson | strin
   return { ...json, decoder, normalizer: { type: "Sequence", normalizers } };
 }
 
-/** Llama's decoder takes the space off that was put in front. */
+/** Llama's decoder, which removes the space that was added as a prefix. */
 function prefixedDecoder(value: unknown, prefix: boolean): unknown {
   if (!isRecord(value)) return value;
   if (value.type === "Metaspace") {
@@ -248,7 +248,7 @@ function prefixedDecoder(value: unknown, prefix: boolean): unknown {
   return { ...value, decoders: prefix ? [...rest, strip] : rest };
 }
 
-/** BERT's classes set their normalizer by the configuration. */
+/** Applies the configuration to the normalizer of BERT's classes. */
 function bertNormalizer(json: TokenizerJson, config: Config): TokenizerJson | undefined {
   const { normalizer } = json;
   if (!isRecord(normalizer) || normalizer.type !== "BertNormalizer") return undefined;

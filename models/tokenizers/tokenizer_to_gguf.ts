@@ -144,7 +144,7 @@ export function tokenizerToGguf(
   return metadata;
 }
 
-/** llama.cpp has no normalisation forms; it writes and reads such tokenizers without them. */
+/** Whether a normalizer is NFC. llama.cpp has no Unicode normalisation, and converts and reads such tokenizers without it. */
 function isNfc(normalizer: unknown): boolean {
   return record(normalizer, "normalizer").type === "NFC";
 }
@@ -156,7 +156,7 @@ function spacePrefix({ normalizer, pre_tokenizer: splitter }: TokenizerJson): bo
       splitter,
       "pre_tokenizer",
     );
-    // split is true where it is not said.
+    // The default of split is true.
     const whole = type === "Metaspace" && (replacement ?? "\u2581") === "\u2581" && split === false;
     return whole && normalizer === null ? scheme !== "never" && prefix !== false : undefined;
   }
@@ -239,7 +239,7 @@ function specialEntries(
   const eos = end[0] ?? tokenizer.eos;
   if (bos !== undefined) set("bos_token_id", bos);
   if (eos !== undefined) set("eos_token_id", eos);
-  // Further ends of an answer have two places.
+  // There are two entries for additional ends of an answer.
   const [turn, message] = ends.filter((id) => id !== eos);
   if (turn !== undefined) set("eot_token_id", turn);
   if (message !== undefined) set("eom_token_id", message);

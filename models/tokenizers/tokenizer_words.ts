@@ -1,8 +1,8 @@
 /**
- * Words that come again: the tokens of a text are those of its words one after another, where the tokenizer never joins what
- * stands before a single space with the space, and cuts what is behind it by that alone. Then each word is tokenised once.
+ * Caches repeated words. The tokens of a text are those of its words one after another if the tokenizer never joins the text before a single space
+ * with the space, and splits the text after it independently. Then each word needs to be tokenised only once.
  *
- * Whether it is so is told from the tokenizer's parts; where it is not certain, nothing is kept.
+ * Whether this holds is determined from the tokenizer's components. If it is not certain, nothing is cached.
  *
  * @module
  */
@@ -10,14 +10,14 @@ import { longestWord, nextHash, noHash, WordTable } from "./components/word_tabl
 import type { TokenizerJson, TokenizerModel } from "./tokenizer_check.ts";
 import { cutsAtSpaces } from "./tokenizer_pre.ts";
 
-/** The tokens of a text without added tokens in it; `first` says whether it begins the whole text. */
+/** Returns the tokens of a text without added tokens. `first` says whether it begins the whole text. */
 export type Encode = (text: string, first: boolean) => readonly number[];
 
-/** Characters of a text whose beginning is remembered: one text at a time. */
+/** Maximum length of the cached beginning of the latest text, in characters. */
 const longestBegun = 1 << 16;
 const UNDERLINE = "\u2581";
 
-/** `encode`, with words kept where that gives the same tokens; each list is the caller's own. */
+/** Returns `encode` with a cache of words, if that gives the same tokens. The caller owns each returned array. */
 export function encodeByWords(
   json: TokenizerJson,
   encode: Encode,
@@ -26,13 +26,14 @@ export function encodeByWords(
   if (start === undefined) return (text, first) => encode(text, first).slice();
   const space = start.charCodeAt(0);
   const table = new WordTable();
-  // Texts often differ in their last words alone, as a prompt with each of its answers: then the tokens of the others are still there.
+  // Consecutive texts often differ only in their last words, such as a prompt with each of its answers. The tokens of the others are then still
+  // available.
   let last = notBegun;
-  // One list for all texts, of which each is given a copy: a list that grows by itself is copied more often, and ends longer than its tokens.
+  // One array for all texts, of which callers get copies. An array that grows on its own is copied more often, and ends up longer than needed.
   const ids: number[] = [];
 
   return (text, first) => {
-    // What is written over must not be taken for known, also where this text has an error.
+    // Overwritten tokens must not be considered known, even if this text causes an error.
     if (last.first !== first || !text.startsWith(last.text)) last = notBegun;
     let from = last.end;
     let count = last.count;
@@ -59,7 +60,7 @@ export function encodeByWords(
     return own;
   };
 
-  /** Puts the tokens of a word at `count`; where they end. */
+  /** Puts the tokens of a word at index `count`. Returns the index after them. */
   function take(
     count: number,
     text: string,
@@ -81,20 +82,20 @@ export function encodeByWords(
   }
 }
 
-/** The words of a text but for its last one. */
+/** The words of a text except its last one. */
 interface Begun {
-  /** Their text, and the two letters behind that make the cut one. */
+  /** Text of the words, and the two characters after them that determine the split. */
   readonly text: string;
   readonly first: boolean;
-  /** Where the last word begins. */
+  /** Position of the last word. */
   readonly end: number;
-  /** How many tokens they have. */
+  /** Number of tokens of the words. */
   readonly count: number;
 }
 
 const notBegun: Begun = { text: "", first: false, end: 0, count: 0 };
 
-/** What begins the words of a tokenizer that can be taken one by one; undefined where they cannot. */
+/** The character that begins the words of a tokenizer whose words can be encoded separately. Undefined if they cannot. */
 export function wordStart(
   { pre_tokenizer: cut, model }: TokenizerJson,
 ): " " | "\u2581" | undefined {
@@ -103,8 +104,8 @@ export function wordStart(
 }
 
 /**
- * Whether merges never join what stands before the letter of spaces with it, so that a text that is not cut has the tokens of its words:
- * then no order of merges makes a difference either.
+ * Whether merges never join the character for spaces with what precedes it, so that the tokens of an unsplit text are those of its words. The order
+ * of merges then makes no difference either.
  */
 function keepsWordsApart(model: TokenizerModel): boolean {
   const { vocab, merges = [] } = model;
@@ -114,7 +115,7 @@ function keepsWordsApart(model: TokenizerModel): boolean {
   return merges.every(([left, right]) => /^\u2581*[^\u2581]*$/u.test(left + right));
 }
 
-/** Whether a letter is white space, stands for it, or does not show: wider than any tokenizer's own idea. */
+/** Whether a character is white space, stands for it, or is invisible. This includes more than any tokenizer's own definition. */
 function isBlank(code: number): boolean {
   if (code > 0x20 && code < 0x7f) return false;
   return code <= 0x20 || code >= 0x7f && code <= 0xa0 || code === 0xad || code === 0x1680 ||

@@ -1,5 +1,6 @@
 /**
- * LoRA's factors between files and the device: B by its columns, and in the order in which the model has the rows of rotated heads.
+ * Converts LoRA factors between their forms in files and on the device: B is transposed, and its rows are put into the model's order if they belong
+ * to rotated heads.
  *
  * @module
  */
@@ -10,7 +11,7 @@ import { headsToReorder, reorderHeads } from "../head_order.ts";
 
 type Floats = Float32Array<ArrayBuffer>;
 
-/** A row-major matrix with its columns as rows. */
+/** Transposes a row-major matrix of `rows` rows. */
 export function transposed(values: Floats, rows: number): Floats {
   const columns = values.length / rows;
   const out = new Float32Array(values.length);
@@ -22,7 +23,7 @@ export function transposed(values: Floats, rows: number): Floats {
   return out;
 }
 
-/** Rows of each head in another order. */
+/** Reorders the rows of each head. */
 export function reordered(
   values: Floats,
   rows: number,
@@ -42,9 +43,9 @@ export function reordered(
 }
 
 /**
- * B of a file, `[outputs][rank]`, as it lies on the device: `[rank][outputs]`.
+ * Converts B from its form in a file, `[outputs][rank]`, to its form on the device, `[rank][outputs]`.
  *
- * @param interleaved Whether the file has the two elements of a rotated pair side by side, as GGUF files do
+ * @param interleaved Whether the two elements of a rotated pair are adjacent in the file, as in GGUF files.
  */
 export function upFromFile(values: Floats, weight: Weight, interleaved: boolean): Floats {
   const heads = headsToReorder(weight, interleaved);
@@ -52,7 +53,7 @@ export function upFromFile(values: Floats, weight: Weight, interleaved: boolean)
   return transposed(own, weight.rows);
 }
 
-/** The way back: B of the device, `[rank][outputs]`, for a file. */
+/** The inverse of {@linkcode upFromFile}: converts B from its form on the device, `[rank][outputs]`, to its form in a file. */
 export function upToFile(values: Floats, weight: Weight, interleaved: boolean): Floats {
   const own = transposed(values, values.length / weight.rows);
   const heads = headsToReorder(weight, interleaved);

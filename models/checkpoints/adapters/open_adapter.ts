@@ -51,7 +51,7 @@ export async function openAdapter(
   const opened = targetKind(path) === "gguf"
     ? await openGgufAdapter(path, model)
     : await openFolder(path, model);
-  // What fits no model is refused here, whoever wrote it.
+  // Adapters that do not fit the model are rejected here, whichever program wrote them.
   fitAdapter(model.config, opened.adapter);
   return opened;
 }

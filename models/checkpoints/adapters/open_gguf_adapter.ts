@@ -1,5 +1,5 @@
 /**
- * A LoRA adapter in a GGUF file, as llama.cpp's `convert_lora_to_gguf.py` writes it.
+ * Reads a LoRA adapter from a GGUF file as written by llama.cpp's `convert_lora_to_gguf.py`.
  *
  * @module
  */
@@ -22,7 +22,7 @@ import { BASE_KEY, type OpenedAdapter } from "./open_peft.ts";
 
 type Floats = Float32Array<ArrayBuffer>;
 
-/** What its metadata says the adapter is. */
+/** Metadata keys that describe the adapter. */
 export const GGUF_ADAPTER_KEYS = {
   type: "general.type",
   architecture: "general.architecture",
@@ -31,10 +31,10 @@ export const GGUF_ADAPTER_KEYS = {
   baseName: "general.base_model.0.name",
 } as const;
 
-/** Keys about adapters besides those; what they say changes nothing of what is computed. */
+/** Other keys about adapters, which do not affect the result. */
 const HARMLESS = ["adapter.lora.task_name", "adapter.lora.prompt_prefix"];
 
-/** The alpha of a file. @throws {RangeError} For what is no LoRA, or is of another architecture */
+/** The alpha of a file. @throws {RangeError} when the file is not a LoRA adapter or is for another architecture. */
 function alphaOf({ metadata }: GgufFile, name: string, architecture: string): number {
   const refuse = (why: string) => new RangeError(`Cannot read "${name}": ${why}`);
   const value = (key: keyof typeof GGUF_ADAPTER_KEYS) => metadata.get(GGUF_ADAPTER_KEYS[key]);
@@ -70,7 +70,7 @@ function alphaOf({ metadata }: GgufFile, name: string, architecture: string): nu
   return alpha;
 }
 
-/** The numbers of a tensor of two dimensions. */
+/** The values of a tensor with two dimensions. */
 async function floatsOf(source: FileSource, tensor: GgufTensor): Promise<Floats> {
   const [columns, rows] = tensor.dimensions;
   const format = formatOfGgufTensor(tensor);
@@ -82,7 +82,7 @@ async function floatsOf(source: FileSource, tensor: GgufTensor): Promise<Floats>
   );
 }
 
-/** What a tensor that belongs to no matrix is. */
+/** Why a tensor was not used. */
 function whyForeign(name: string, matrices: ReadonlyMap<string, Weight>): string {
   const [, matrix, suffix] = /^(.*)\.(lora_[ab])$/.exec(name) ?? [];
   if (matrix === undefined) return "is neither a lora_a nor a lora_b";
@@ -92,11 +92,10 @@ function whyForeign(name: string, matrices: ReadonlyMap<string, Weight>): string
 }
 
 /**
- * Reads a LoRA adapter of llama.cpp for a model. A and B become f32, whatever they are stored as; B's rows are brought into the order that the
- * model has them in.
+ * Reads a LoRA adapter of llama.cpp for a model. A and B are converted to f32, and the rows of B are put into the model's order.
  *
- * @throws {SyntaxError} When the file is damaged
- * @throws {RangeError} For what is no LoRA, is of another architecture, or does not fit the model
+ * @throws {SyntaxError} when the file is damaged.
+ * @throws {RangeError} when it is not a LoRA adapter, is for another architecture, or does not fit the model.
  */
 export async function openGgufAdapter(
   path: string,
@@ -122,7 +121,7 @@ export async function openGgufAdapter(
         [b, [rank, weight.rows]],
       ] as const
     ) {
-      // Files may name dimensions of 1 behind the others.
+      // Files may append dimensions of 1.
       const own = [...dimensions, 1, 1].slice(0, Math.max(2, dimensions.length));
       if (own.length !== 2 || own.some((n, i) => n !== wanted[i])) {
         throw new RangeError(
@@ -134,7 +133,7 @@ export async function openGgufAdapter(
     }
     left.delete(down);
     left.delete(up);
-    // llama.cpp: without an alpha the scale is what the user says, which is 1.
+    // As in llama.cpp: without an alpha, the scale is the one given by the user, which is 1.
     matrices.push({ matrix: weight.name, rank, scale: alpha === 0 ? 1 : alpha / rank });
     values.set(down, await floatsOf(source, { ...a, dimensions: [weight.columns, rank] }));
     const own = await floatsOf(source, { ...b, dimensions: [rank, weight.rows] });

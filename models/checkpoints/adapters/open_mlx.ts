@@ -1,5 +1,5 @@
 /**
- * A LoRA adapter in a folder as mlx-lm writes it: `adapter_config.json` and `adapters.safetensors`.
+ * Reads a LoRA adapter from a folder written by mlx-lm: `adapter_config.json` and `adapters.safetensors`.
  *
  * @module
  */
@@ -27,10 +27,10 @@ import { floatsOf, type OpenedAdapter, PEFT_CONFIG } from "./open_peft.ts";
 
 type Floats = Float32Array<ArrayBuffer>;
 
-/** Its tensors. */
+/** Name of the file with the tensors. */
 export const MLX_WEIGHTS = "adapters.safetensors";
 
-/** Of `lora_parameters`. The other settings of the file are those of the run that made it. */
+/** Keys of `lora_parameters`. The other settings in the file describe the run that created it. */
 const LORA_KEYS: KeyTable = {
   ...keysOf("rank scale", read()),
   ...keysOf("dropout keys", harmless("about training, or evident from the tensors")),
@@ -41,13 +41,13 @@ const LORA_KEYS: KeyTable = {
   ),
 };
 
-/** Whether the settings of a folder are mlx-lm's. */
+/** Whether the settings of a folder are those of mlx-lm. */
 export function isMlx(settings: Fields): boolean {
   return settings.peft_type === undefined &&
     (settings.lora_parameters !== undefined || settings.fine_tune_type !== undefined);
 }
 
-/** The scale, which mlx-lm stores as it is. */
+/** The scale, which mlx-lm stores directly. */
 function scaleOf(settings: Fields, what: string): number {
   const { fine_tune_type: type = "lora", lora_parameters: own } = settings;
   const refuse = (why: string) =>
@@ -64,12 +64,13 @@ function scaleOf(settings: Fields, what: string): number {
 }
 
 /**
- * Reads a LoRA adapter of mlx-lm for a model. A, which is stored by inputs, and B, by rank, become f32; B's columns are brought into the order that
- * the model has the rows of rotated heads in.
+ * Reads a LoRA adapter of mlx-lm for a model. A, stored as `[inputs][rank]`, and B, stored as `[rank][outputs]`, are converted to f32. If they belong
+ * to rotated heads, the columns of B are put into the order of the model's rows.
  *
- * @param settings `adapter_config.json`
- * @throws {SyntaxError} When a file is damaged
- * @throws {RangeError} For DoRA, whole models and settings that are not known, by name, and for tensors that do not fit the model
+ * @param settings Contents of `adapter_config.json`.
+ * @throws {SyntaxError} when a file is damaged.
+ * @throws {RangeError} when it contains DoRA, a whole model or an unknown setting, or a tensor does not fit the model. The message names the setting
+ * or tensor.
  */
 export async function openMlx(
   folder: string,
@@ -88,7 +89,7 @@ export async function openMlx(
   for (const weight of architecture.weights(config)) {
     if (weight.role !== "matrix" && weight.role !== "head") continue;
     const path = modulePath(weight);
-    // mlx-lm calls the part before the layers "model", whatever it is in folders.
+    // mlx-lm names the part before the layers "model", whatever its name in folders.
     const stem = [path, path.replace(`${base}.`, "model.")].find((one) =>
       left.has(`${one}.lora_a`)
     );

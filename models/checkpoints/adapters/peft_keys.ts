@@ -1,12 +1,12 @@
 /**
- * The keys of `adapter_config.json` that PEFT writes for adapters beside modules, whatever their scheme: what becomes of each.
+ * How the keys of `adapter_config.json` are treated that PEFT writes for every kind of adapter with tensors next to modules.
  *
  * @module
  */
 
 import { harmless, keysOf, type KeyTable, read } from "../../config/config_keys.ts";
 
-/** Of `adapter_config.json`; each scheme has its own besides. */
+/** Keys of `adapter_config.json` common to all schemes. Each scheme has additional keys. */
 export const PEFT_KEYS: KeyTable = {
   ...keysOf("peft_type base_model_name_or_path", read()),
   ...keysOf(

@@ -1,5 +1,6 @@
 /**
- * Prefix and prompt adapters in a folder as PEFT writes it: one tensor, `prompt_embeddings`, and whole modules of the base that were trained with it.
+ * Reads and writes prefix and prompt adapters as folders of PEFT: one tensor, `prompt_embeddings`, and whole modules of the base that were trained
+ * with it.
  *
  * @module
  */
@@ -41,10 +42,10 @@ import { type AdapterToWrite, tunedAdapter } from "./tuned_adapter.ts";
 
 type Floats = Float32Array<ArrayBuffer>;
 
-/** The adapter's only tensor. */
+/** Name of the adapter's only tensor. */
 const TENSOR = "prompt_embeddings";
 
-/** Key of the file's metadata under which this library says that positions begin at 0, which PEFT has no word for. */
+/** Metadata key with which this library records that positions begin at 0, for which PEFT has no setting. */
 const POSITIONS_KEY = "qzo.positions";
 const UNSHIFTED = "from 0";
 
@@ -75,19 +76,19 @@ const PROMPT_KEYS: KeyTable = {
   ),
 };
 
-/** Whether `peft_type` names an adapter of one tensor that is read here. */
+/** Whether `peft_type` is one that stores a single tensor and is supported here. */
 export function isPeftPrompt(type: unknown): boolean {
   return type === "PREFIX_TUNING" || type === "PROMPT_TUNING";
 }
 
-/** The matrix of a layer's keys, where the rows of its rotated heads lie otherwise in folders than in the model. */
+/** The matrix of a layer's keys, if the rows of its rotated heads are in different orders in folders and in the model. */
 function rotatedKeys(config: ModelConfig, layer: number): Weight | undefined {
   return weightsOf(config).find(({ name, rotary }) =>
     name === `blk.${layer}.attn_k.weight` && rotary !== undefined
   );
 }
 
-/** A setting that, where it is there, must be what the model has. */
+/** Checks that a setting, if it is present, has the model's value. */
 function assertSetting(config: Fields, key: string, wanted: number, what: string): void {
   const found = config[key] ?? wanted;
   if (found === wanted) return;
@@ -99,11 +100,11 @@ function assertSetting(config: Fields, key: string, wanted: number, what: string
 }
 
 /**
- * Reads a prefix or prompt adapter of PEFT for a model. Keys are brought into the order that the model has the elements of rotated heads in.
+ * Reads a prefix or prompt adapter of PEFT for a model. The elements of keys in rotated heads are put into the model's order.
  *
- * @param settings `adapter_config.json`, whose `peft_type` is known
- * @throws {SyntaxError} When a file is damaged
- * @throws {RangeError} For settings that are not computed here, by name, and for a tensor that does not fit the model
+ * @param settings Contents of `adapter_config.json`, whose `peft_type` has been checked.
+ * @throws {SyntaxError} when a file is damaged.
+ * @throws {RangeError} when a setting is not supported or the tensor does not fit the model. The message names the setting.
  */
 export async function openPeftPrompt(
   folder: string,
@@ -190,12 +191,12 @@ export async function openPeftPrompt(
 const TABLE_IGNORED =
   "the trained embedding in modules_to_save is ignored, as in PEFT: tokens behind a prompt are looked up in the base's";
 
-/** The table of embeddings, by its name in the model. */
+/** The name of the embedding in the model. */
 function tableOf(config: ModelConfig): string {
   return weightsOf(config).find(({ role }) => role === "embedding")!.name;
 }
 
-/** `prompt_embeddings`: of a prompt the vectors, of a prefix each token's keys and values of all layers. */
+/** Values of `prompt_embeddings`: the vectors of a prompt, or each token's keys and values in all layers for a prefix. */
 function embeddingsOf(
   config: ModelConfig,
   isPrefix: boolean,
@@ -223,7 +224,7 @@ function embeddingsOf(
   return out;
 }
 
-/** `adapter_config.json`. */
+/** Contents of `adapter_config.json`. */
 function settingsOf(
   { config, adapter, baseName }: AdapterToWrite,
   { isPrefix, width, modules }: {
@@ -267,8 +268,8 @@ function settingsOf(
 }
 
 /**
- * Writes a prefix or prompt adapter, with what training added, as a folder that PEFT and this library read. PEFT has no word for a prefix that
- * does not shift positions: the file's metadata say it, which this library reads and PEFT does not.
+ * Writes a prefix or prompt adapter, with trained offsets applied, as a folder that PEFT and this library read. PEFT has no setting for a prefix that
+ * does not shift positions: it is recorded in the metadata of the safetensors file, which PEFT ignores.
  */
 export async function writePeftPrompt(path: string, written: AdapterToWrite): Promise<void> {
   const { config, adapter, base } = written;
@@ -302,7 +303,7 @@ export async function writePeftPrompt(path: string, written: AdapterToWrite): Pr
   });
 }
 
-/** @throws {RangeError} For tensors of the base that PEFT would not use beside such an adapter */
+/** @throws {RangeError} when there are tensors of the base that PEFT would not use with such an adapter. */
 function assertWritable(
   config: ModelConfig,
   { isPrefix, replaced }: {
@@ -317,7 +318,7 @@ function assertWritable(
   );
 }
 
-/** What a user should know of a prefix or prompt adapter that is written for PEFT, a sentence each. */
+/** Information for the user about a prefix or prompt adapter written for PEFT, one sentence each. */
 export function peftPromptNotes({ scheme, plan }: Pick<Adapter, "scheme" | "plan">): string[] {
   if (scheme !== "prefix" || (plan as PrefixPlan).shift) return [];
   return [

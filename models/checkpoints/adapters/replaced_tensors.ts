@@ -1,5 +1,5 @@
 /**
- * Biases and whole modules of the base that an adapter's file has besides the adapter: PEFT's `bias` and `modules_to_save`.
+ * Biases and whole modules of the base that an adapter's file contains in addition to the adapter: PEFT's `bias` and `modules_to_save`.
  *
  * @module
  */
@@ -14,13 +14,13 @@ import { headsToReorder } from "../head_order.ts";
 
 type Floats = Float32Array<ArrayBuffer>;
 
-/** What the names of tensors in PEFT's files begin with. */
+/** Prefix of tensor names in PEFT's files. */
 export const PEFT_PREFIX = "base_model.model.";
 
-/** The same where nothing stands beside modules, as with prefixes and prompts: PEFT has one wrapper less around the base. */
+/** The prefix for adapters without tensors next to modules, such as prefixes and prompts: PEFT then wraps the base only once. */
 export const PEFT_PROMPT_PREFIX = "base_model.";
 
-/** The names by which a file may have a weight: a module that an adapter stands beside has its bias one level deeper. */
+/** The possible names of a weight in a file. The bias of a module with an adapter next to it is one level deeper. */
 function namesInFile(
   { huggingFace }: Weight,
   { base, prefix }: { readonly base: string; readonly prefix: string },
@@ -31,18 +31,18 @@ function namesInFile(
   ]);
 }
 
-/** Tensors of a file that are still to be read, by name. */
+/** Tensors of a file that have not been read yet, by name. */
 export interface TensorsToTake {
-  /** Those that nobody has taken. */
+  /** Tensors that have not been taken. */
   readonly left: ReadonlyMap<string, unknown>;
-  /** The numbers of one, which is no longer among those. */
+  /** Returns the values of a tensor, and removes it from `left`. */
   readonly take: (name: string, shape: readonly number[]) => Promise<Floats>;
 }
 
 /**
- * Takes the base's tensors out of an adapter's file, by their names in the model.
+ * Takes the base's tensors from an adapter's file. The result has their names in the model.
  *
- * @param prefix What their names in the file begin with
+ * @param prefix Prefix of their names in the file.
  */
 export async function takeReplaced(
   config: ModelConfig,
@@ -51,7 +51,7 @@ export async function takeReplaced(
 ): Promise<Map<string, Floats>> {
   const { base } = architectureOf(config).huggingFace;
   const replaced = new Map<string, Floats>();
-  // The bias of RoBERTa's head goes by two names.
+  // The bias of RoBERTa's head has two names.
   const [bias, twin] = ["lm_head.bias", "lm_head.decoder.bias"].map((name) => prefix + name);
   if (left.has(twin) && left.has(bias)) await take(twin, [config.vocabulary]);
   for (const weight of weightsOf(config)) {
@@ -68,7 +68,7 @@ function shapeInFile({ rows, columns, transposed }: Weight): readonly number[] {
   return transposed ? [columns, rows] : [rows, columns];
 }
 
-/** A weight of a folder as it lies on the device. */
+/** Converts a weight from its form in a folder to its form on the device. */
 function replacedFromFile(values: Floats, weight: Weight): Floats {
   const { rows, columns, rotary, fromOne } = weight;
   if (fromOne) return values.map((value) => 1 + value);
@@ -77,7 +77,7 @@ function replacedFromFile(values: Floats, weight: Weight): Floats {
   return heads > 0 ? reordered(own, rotaryRows(weight), heads, rotary!.interleaved) : own;
 }
 
-/** The way back. */
+/** The inverse of {@linkcode replacedFromFile}. */
 function replacedToFile(values: Floats, weight: Weight): Floats {
   const { rows, rotary, fromOne } = weight;
   if (fromOne) return values.map((value) => value - 1);
@@ -88,12 +88,12 @@ function replacedToFile(values: Floats, weight: Weight): Floats {
   return weight.transposed && rows > 1 ? transposed(own, rows) : own;
 }
 
-/** Rows that heads are of; a bias has them as elements. */
+/** Number of rows of all heads. They are the elements of a bias. */
 function rotaryRows({ rows, columns }: Weight): number {
   return rows === 1 ? columns : rows;
 }
 
-/** Why a tensor of the base cannot be an adapter's own on this model; undefined where it can. */
+/** Why an adapter cannot replace a tensor of the base in this model. Undefined if it can. */
 export function whyNotReplaced(
   name: string,
   { config, prefix }: { readonly config: ModelConfig; readonly prefix: string },
@@ -111,20 +111,21 @@ export function whyNotReplaced(
     : undefined;
 }
 
-/** What PEFT is to be told of the base's tensors that come with an adapter. */
+/** How the tensors of the base that an adapter replaces are described for PEFT. */
 export interface ReplacedInPeft {
-  /** In the order of the forward. */
+  /** The tensors, in the order of the forward pass. */
   readonly tensors: readonly SafetensorsTensorData[];
-  /** Which biases. */
+  /** Which biases they include. */
   readonly bias: "none" | "all" | "lora_only";
-  /** Modules that are whole, by their paths; null for none. */
+  /** Paths of modules that are replaced as a whole. Null if there are none. */
   readonly modules: readonly string[] | null;
 }
 
 /**
- * The base's tensors that come with an adapter, for a file.
+ * Describes the tensors of the base that an adapter replaces, for a file.
  *
- * @param beside Matrices that the adapter stands beside; undefined where it stands beside none, and biases are told as modules too
+ * @param beside Matrices that have the adapter next to them. Undefined if the adapter has no tensors next to modules; biases are then listed as
+ * modules too.
  */
 export function replacedInPeft(
   config: ModelConfig,
@@ -136,7 +137,7 @@ export function replacedInPeft(
 ): ReplacedInPeft {
   const own = weightsOf(config).filter(({ name }) => replaced.has(name));
   const isBeside = ({ name }: Weight) => beside?.has(name.replace(/bias$/, "weight")) === true;
-  // Of a norm too: PEFT calls so what ends in "bias".
+  // Including biases of norms: for PEFT, a bias is what has a name that ends in "bias".
   const biases = beside ? own.filter(({ huggingFace }) => huggingFace.endsWith(".bias")) : [];
   const whole = own.filter((weight) => !biases.includes(weight));
   const tensors = own.map((weight): SafetensorsTensorData => {

@@ -1,5 +1,5 @@
 /**
- * A LoRA adapter as the GGUF file that llama.cpp loads beside a model.
+ * Writes a LoRA adapter as a GGUF file that llama.cpp can load with a model.
  *
  * @module
  */
@@ -17,9 +17,9 @@ import { BASE_KEY } from "./open_peft.ts";
 import { type AdapterToWrite, tunedAdapter } from "./tuned_adapter.ts";
 
 /**
- * Refuses an adapter that a GGUF file has no form for: to be asked before training.
+ * Rejects an adapter that a GGUF file cannot express. It should be called before training.
  *
- * @throws {RangeError} That says why, and what to write instead
+ * @throws {RangeError} when it cannot be written. The message says why, and what to write instead.
  */
 export function assertGgufAdapter(
   { config, adapter: { scheme, plan, replaced } }: Pick<AdapterToWrite, "adapter"> & {
@@ -47,16 +47,16 @@ export function assertGgufAdapter(
   }
 }
 
-/** B's values times a number. */
+/** Multiplies the values of B by a factor. */
 function scaled(values: Float32Array<ArrayBuffer>, factor: number): Float32Array<ArrayBuffer> {
   return factor === 1 ? values : values.map((value) => value * factor);
 }
 
 /**
- * Writes a LoRA adapter, with what training added, as one GGUF file of F32 tensors that llama.cpp and this library read. The file has one alpha:
- * where matrices have several, the ratio is multiplied into B.
+ * Writes a LoRA adapter, with trained offsets applied, as a GGUF file of F32 tensors that llama.cpp and this library read. The file has a single
+ * alpha: if matrices have different ones, B is multiplied by the ratio.
  *
- * @throws {RangeError} For an adapter of another scheme, one with biases, or an architecture that llama.cpp does not know
+ * @throws {RangeError} when the adapter has another scheme or biases, or llama.cpp does not support its architecture.
  */
 export async function writeGgufAdapter(path: string, written: AdapterToWrite): Promise<void> {
   assertGgufAdapter(written);

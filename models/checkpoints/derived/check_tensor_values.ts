@@ -1,5 +1,5 @@
 /**
- * The check of a tensor's values before they are rounded to a format.
+ * Checks a tensor's values before they are rounded to a format.
  *
  * @module
  */
@@ -10,8 +10,8 @@ import { tensorTitle } from "../non_finite_weight.ts";
 import type { TensorSource } from "../checkpoint.ts";
 
 /**
- * @param firstRow Where `values` begin in the tensor
- * @throws {RangeError} naming tensor, value, row and column for what is not finite, or what the format cannot hold.
+ * @param firstRow Index in the tensor of the first row of `values`.
+ * @throws {RangeError} when a value is not finite or is outside the range of the format. The message gives the tensor, value, row and column.
  */
 export function checkTensorValues(
   tensor: Pick<TensorSource, "name" | "fileName" | "columns">,

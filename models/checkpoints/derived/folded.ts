@@ -25,16 +25,16 @@ import {
 } from "../stored_values.ts";
 
 /**
- * The same model with offsets folded in: relative ones of scales into minima too, where these have none of their own. `counts`
- * grows as tensors are read, or as they are written back into the files they came from.
+ * The same model with offsets folded in. Relative offsets of scales also apply to minima that have no offsets of their own. `counts` grows while
+ * tensors are read, or while changes are written back to copies of their files.
  *
- * @throws {RangeError} When the model has no tensor of a name
+ * @throws {RangeError} when the model has no tensor of a given name.
  */
 export function foldedSource(
   source: ModelSource,
   trained: ReadonlyMap<string, TrainedTensor>,
   { beyond = "keep" }: {
-    /** What becomes of numbers that their type does not reach. */ readonly beyond?: Beyond;
+    /** What to do with values outside the range of their type. */ readonly beyond?: Beyond;
   } = {},
 ): ModelSource & { readonly counts: FoldCounts } {
   const counts: FoldCounts = { swallowed: 0, changed: 0 };
@@ -48,11 +48,11 @@ export function foldedSource(
     if (!base) {
       throw new RangeError(`Cannot fold offsets of "${name}": the model has no such tensor`);
     }
-    // Another part of it may be folded already.
+    // Another part of the tensor may have been folded already.
     const tensor = tensors.get(owner)!;
     const { rows, columns, format } = tensor;
     const stored = tensor.stored?.[part];
-    // What was folded before is not in the files.
+    // The files do not contain offsets that were folded earlier.
     if (!stored || base.patches) folder = undefined;
     const folds = [
       ...storedFolds.get(owner) ?? [],
@@ -86,7 +86,7 @@ export function foldedSource(
   return { ...source, tensors, folder, gguf: undefined, split: undefined, counts };
 }
 
-/** Folds offsets into elements that are made of stored values: they become what is made of those that will be stored. */
+/** Folds offsets into elements that are computed from stored values. The result is computed from the values that will be stored. */
 function derivedFold(
   tensor: PackedTensor,
   { stored, trained: { form, offsets } }: StoredFold,

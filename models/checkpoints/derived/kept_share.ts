@@ -1,5 +1,5 @@
 /**
- * How much of what was trained a file holds: the share of the change of the weights that rounding to what is stored leaves.
+ * Measures how much of a fine-tune a file keeps: the share of the change in the weights that survives rounding to the stored precision.
  *
  * @module
  */
@@ -13,24 +13,24 @@ import { withMovedMinima } from "./moved_minima.ts";
 import type { ModelSource } from "../checkpoint.ts";
 import type { TrainedTensor } from "../stored_values.ts";
 
-/** Squares of changes of weights, summed. */
+/** Sums of squared changes of weights. */
 export interface KeptChange {
-  /** Of what training wanted: tuned weights less those of the base. */
+  /** Change by training: tuned weights minus weights of the base. */
   readonly wanted: number;
-  /** Of what rounding lost: weights of the file less tuned ones. */
+  /** Loss by rounding: weights in the file minus tuned weights. */
   readonly lost: number;
 }
 
-/** The share of a change that is kept: 1 is all, 0 as much as the base has; 1 where nothing was to change. */
+/** The share of a change that is kept: 1 if nothing is lost or there was no change, 0 if the error is as large as for the unchanged base. */
 export function shareOf({ wanted, lost }: KeptChange): number {
   return wanted === 0 ? 1 : 1 - lost / wanted;
 }
 
 /**
- * What folding offsets into rows of a packed tensor keeps of the change that they are.
+ * What remains of the change by some offsets when they are folded into rows of a packed tensor.
  *
- * @param parts Offsets of its parts, those of minima that move with their scales included, in the order in which they are folded.
- * @param place As `foldScales` takes it.
+ * @param parts Offsets of the tensor's parts in the order in which they are folded, including those of minima that move with their scales.
+ * @param place As for `foldScales`.
  */
 export function keptOfRows(
   packed: PackedTensor,
@@ -54,14 +54,14 @@ export function keptOfRows(
 }
 
 /**
- * What a file keeps of a fine-tune's change, by format, and of all: measured on up to 32 rows of each trained tensor, spread over it (all of a
- * tensor that is read as a whole). Formats whose tensors did not change are left out.
+ * The share of a fine-tune's change that a file keeps, by format and overall. It is measured on up to 32 evenly spaced rows of each trained tensor,
+ * or on the whole tensor if it cannot be read by rows. Formats whose tensors did not change are omitted.
  */
 export async function keptShare(
   source: ModelSource,
   trained: ReadonlyMap<string, TrainedTensor>,
   { rows: most = 32, signal }: {
-    /** Rows of a tensor to measure. */
+    /** Maximum number of rows to measure per tensor. Default 32. */
     readonly rows?: number;
     readonly signal?: AbortSignal | undefined;
   } = {},
@@ -80,7 +80,7 @@ export async function keptShare(
       const firstRow = tensor.whole ? 0 : Math.floor(i * tensor.rows / pieces);
       const packed = await tensor.read(firstRow, tensor.whole ? tensor.rows : 1);
       const { wanted, lost } = keptOfRows(packed, parts, { firstRow, totalRows: tensor.rows });
-      // Of a tensor of many rows each stands for several.
+      // In a tensor with many rows, each measured row stands for several.
       const weight = tensor.rows / (pieces * packed.rows);
       sum.wanted += weight * wanted;
       sum.lost += weight * lost;

@@ -1,5 +1,5 @@
 /**
- * Minima that move with their scales: what a relative offset of scales does to a tensor whose minima have no offsets of their own.
+ * The effect of relative offsets of scales on minima that have no offsets of their own: they move with their scales.
  *
  * @module
  */
@@ -9,9 +9,8 @@ import type { ModelSource } from "../checkpoint.ts";
 import type { TrainedTensor } from "../stored_values.ts";
 
 /**
- * `trained`, and besides relative offsets of the scales of scalar layouts with minima the same ones of these minima: such an offset
- * multiplies the weight, `scale * q + min`. Minima with offsets of their own have those alone, and of super-blocks folding scales
- * takes the minima along.
+ * Returns `trained`, with the relative offsets of scales added as offsets of the minima, for scalar layouts with minima: such an offset multiplies
+ * the weight, `scale * q + min`. Minima that have offsets of their own keep only those. In super-blocks, folding the scales includes the minima.
  */
 export function withMovedMinima(
   source: ModelSource,

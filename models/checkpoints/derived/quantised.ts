@@ -104,7 +104,7 @@ function quantized(
   options: QuantizedSourceOptions,
 ): TensorSource {
   const format = formatByName(formatName);
-  // Books are fitted to all rows.
+  // Codebooks are fitted to all rows.
   const whole = secondPart(format.layout) === "codebook";
   let last: { key: string; packed: PackedTensor } | undefined;
   return {
@@ -113,7 +113,7 @@ function quantized(
     format,
     whole,
     read: async (first, rows) => {
-      // A codebook costs seconds to make, and who exports what was trained reads it again.
+      // A codebook takes seconds to create, and exporting what was trained reads it again.
       const key = `${first}+${rows}`;
       if (last?.key === key) return last.packed;
       const dense = decode(await tensor.read(first, rows));

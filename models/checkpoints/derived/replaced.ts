@@ -1,5 +1,5 @@
 /**
- * A model with the tensors that an adapter brings of its own in place of the base's.
+ * A model in which an adapter's own tensors replace those of the base.
  *
  * @module
  */
@@ -11,9 +11,9 @@ import type { Adapter } from "../../adapters/scheme.ts";
 import type { ModelSource, TensorSource } from "../checkpoint.ts";
 
 /**
- * The same model with an adapter's own biases and whole modules, in F32; the model itself where the adapter has none.
+ * The same model with an adapter's biases and whole modules, in F32. If the adapter has none, the model itself.
  *
- * @throws {RangeError} When they do not fit the model
+ * @throws {RangeError} when they do not fit the model.
  */
 export function replacedSource(source: ModelSource, adapter: Adapter): ModelSource {
   const { replaced } = adapter;

@@ -123,7 +123,7 @@ export async function adaptedSource(base: ModelSource, path: string): Promise<Mo
     const stored = { name, format: format.name, rows, columns };
     const trainedRows = (firstRow: number, rows: number) =>
       packedFromSafetensors(bytes, file, stored, { firstRow, rows }, { planes });
-    // Dtype and shape are checked here, not when the model is half loaded.
+    // Dtype and shape are checked now rather than when the model is half loaded.
     await trainedRows(0, 0);
     tensors.set(name, {
       ...tensor,

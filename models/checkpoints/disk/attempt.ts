@@ -86,7 +86,7 @@ function absent(_: Error, path: string): string {
     if (Deno.lstatSync(path).isSymlink) {
       return `it is a link to "${Deno.readLinkSync(path)}", which is not there`;
     }
-  } catch { /* Nothing at all, or nothing to be looked at. */ }
+  } catch { /* Nothing exists there, or it cannot be examined. */ }
   return "there is no such file or folder";
 }
 

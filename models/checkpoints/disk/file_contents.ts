@@ -1,35 +1,35 @@
 /**
- * What a file is by its first bytes, where it is something else than what its name says: a pointer, an error page, an archive.
+ * Recognises files whose first bytes show that they are not what their names say: a Git LFS pointer, an error page, an archive.
  *
  * @module
  */
 import type { FileKindName } from "./file_kinds.ts";
 
-/** How much of a file's beginning {@linkcode foreignContents} wants to see. */
+/** Number of leading bytes that {@linkcode foreignContents} examines. */
 export const CONTENTS_BYTES = 1024;
 
 /** The beginning of a file. */
 export interface FileHead {
-  /** At most {@linkcode CONTENTS_BYTES} of it. */
+  /** At most {@linkcode CONTENTS_BYTES} bytes. */
   readonly bytes: Uint8Array;
-  /** The same, a character a byte. */
+  /** The same bytes as a string with one character per byte. */
   readonly text: string;
-  /** Of the whole file, in bytes. */
+  /** Size of the whole file in bytes. */
   readonly size: number;
 }
 
 interface Contents {
-  /** What it is and what to do, as it goes on behind "it is ". */
+  /** What the file is and what to do, as a continuation of "it is ". */
   readonly says: string | ((head: FileHead) => string);
   readonly is: (head: FileHead) => boolean;
-  /** Not looked for in text: a text may well be about it. */
+  /** False if the contents are not looked for in prose, which may legitimately begin like this. */
   readonly inText?: false;
 }
 
 const starts = (bytes: string) => ({ text }: FileHead) => text.startsWith(bytes);
 const unpack = (tool: string) => `unpack it first (${tool}) and use its contents`;
 
-/** What files turn out to be. The first row that fits speaks. */
+/** Known contents. The first matching row is used. */
 const CONTENTS: readonly Contents[] = [
   {
     is: starts("version https://git-lfs.github.com/spec/"),
@@ -92,7 +92,7 @@ const CONTENTS: readonly Contents[] = [
       "an HDF5 file (TensorFlow, Keras), which is not supported: convert the model to safetensors (from_pretrained with from_tf=True, then save_pretrained)",
   },
   {
-    // Protocol 2 to 5 of pickle, and an opcode that such files begin with.
+    // Pickle protocols 2 to 5, followed by an opcode with which such files begin.
     is: ({ bytes, text }) =>
       bytes[0] === 0x80 && bytes[1] >= 2 && bytes[1] <= 5 && "\x8a\x95}cM(]".includes(text[2]),
     says:
@@ -133,7 +133,7 @@ const CONTENTS: readonly Contents[] = [
   },
 ];
 
-/** The head of a file of which the first bytes are `bytes`. */
+/** The head of a file that begins with `bytes`. */
 export function fileHead(bytes: Uint8Array, size: number): FileHead {
   const own = bytes.subarray(0, CONTENTS_BYTES);
   let text = "";
@@ -141,17 +141,17 @@ export function fileHead(bytes: Uint8Array, size: number): FileHead {
   return { bytes: own, text, size };
 }
 
-/** What a file is, as it goes on behind "it is ", when it is something that no reader here reads; else undefined. */
+/** What a file is, as a continuation of "it is ", if it is something that cannot be read here. Otherwise undefined. */
 export function foreignContents(head: FileHead, isText = false): string | undefined {
   const found = CONTENTS.find(({ is, inText }) => !(isText && inText === false) && is(head));
   return typeof found?.says === "function" ? found.says(head) : found?.says;
 }
 
 /**
- * Refuses a file that is something else than its name says.
+ * Rejects a file that is not what its name says.
  *
- * @param bytes Its beginning, at least {@linkcode CONTENTS_BYTES} or all of it
- * @throws {RangeError} That says what it is and what to do
+ * @param bytes The beginning of the file: at least {@linkcode CONTENTS_BYTES} bytes, or all of it.
+ * @throws {RangeError} when the file is empty although its kind does not allow that, or is something else. The message says what to do.
  */
 export function checkContents(
   bytes: Uint8Array,

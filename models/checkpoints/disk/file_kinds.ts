@@ -1,5 +1,5 @@
 /**
- * What files are read as: their names in messages and the most bytes of them that are looked at.
+ * The kinds of files that are read, with their names for messages and their size limits.
  *
  * @module
  */
@@ -7,9 +7,9 @@ import type { Attempt } from "./attempt.ts";
 
 /** A kind of file. */
 export interface FileKind {
-  /** As messages name it: "Cannot read the configuration ...". */
+  /** Name for messages: "Cannot read the configuration ...". */
   readonly what: string;
-  /** Bytes beyond which a file is refused before anything of it is read. */
+  /** Maximum size in bytes. A larger file is rejected before any of it is read. */
   readonly most: number;
 }
 
@@ -30,8 +30,8 @@ export type FileKindName =
 const MiB = 2 ** 20;
 
 /**
- * Every kind of file that is read, with its limit. A limit is far above any real file and far below what would fill memory; weights and data are
- * read in pieces and have none.
+ * Every kind of file that is read, with its size limit. A limit is far larger than any real file and far smaller than memory. Weights and data are
+ * read in pieces and have no limit.
  */
 export const FILE_KINDS: Readonly<Record<FileKindName, FileKind>> = {
   /** GGUF and safetensors files. */
@@ -44,48 +44,48 @@ export const FILE_KINDS: Readonly<Record<FileKindName, FileKind>> = {
   index: { what: "the index", most: 32 * MiB },
   /** `tokenizer.json`. */
   tokenizer: { what: "the tokenizer", most: 64 * MiB },
-  /** A configuration of this library in YAML. */
+  /** A configuration of this library, in YAML. */
   configuration: { what: "the configuration", most: 4 * MiB },
-  /** `run.ledger`: a step takes a few bytes. */
+  /** `run.ledger`, which takes a few bytes per step. */
   ledger: { what: "the ledger", most: 1024 * MiB },
-  /** `run.state`, `best.state`: numbers of every offset. */
+  /** `run.state` and `best.state`, which contain the values of every offset. */
   state: { what: "the training state", most: Infinity },
   /** `metrics.jsonl`. */
   metrics: { what: "the metrics", most: 256 * MiB },
-  /** `examples.cache`: two or four bytes a token. */
+  /** `examples.cache`, with two or four bytes per token. */
   examples: { what: "the kept examples", most: 2048 * MiB },
-  /** Training, evaluation and calibration text: read as a stream, which bounds a line, a cell or an object. */
+  /** Training, evaluation and calibration text. It is read as a stream with limits on lines, cells and objects. */
   data: { what: "the data file", most: Infinity },
 };
 
-/** The attempt to read a file of a kind, for messages. */
+/** The attempt to read a file of this kind, for messages. */
 export function readingOf(kind: FileKindName, path: string, hint?: string): Attempt {
   return { what: `read ${FILE_KINDS[kind].what}`, path, hint };
 }
 
-/** What is asked of a file before it is opened, of what `Deno.stat` says. Public types name no `Deno`: npm's form has none. */
+/** The fields of `Deno.stat` that are checked before a file is opened. Public types do not mention `Deno`, which the npm package does not have. */
 export interface FileFacts {
-  /** Bytes. */
+  /** Size in bytes. */
   readonly size: number;
   /** Whether it is a regular file. */
   readonly isFile: boolean;
   /** Whether it is a folder. */
   readonly isDirectory: boolean;
-  /** Whether it is a pipe, where that is known. */
+  /** Whether it is a pipe. Null if unknown. */
   readonly isFifo: boolean | null;
-  /** Whether it is a socket, where that is known. */
+  /** Whether it is a socket. Null if unknown. */
   readonly isSocket: boolean | null;
-  /** Whether it is a device such as a terminal, where that is known. */
+  /** Whether it is a character device such as a terminal. Null if unknown. */
   readonly isCharDevice: boolean | null;
-  /** Whether it is a device such as a disk, where that is known. */
+  /** Whether it is a block device such as a disk. Null if unknown. */
   readonly isBlockDevice: boolean | null;
 }
 
 /**
- * Refuses what is no regular file, or too large for its kind.
+ * Rejects anything that is not a regular file or is too large for its kind.
  *
- * @throws {TypeError} For a folder, a pipe, a socket or a device
- * @throws {RangeError} For more bytes than the kind allows
+ * @throws {TypeError} when it is a folder, a pipe, a socket or a device.
+ * @throws {RangeError} when it has more bytes than the kind allows.
  */
 export function checkFile(info: FileFacts, path: string, kind: FileKindName): void {
   const { what, most } = FILE_KINDS[kind];

@@ -1,6 +1,6 @@
 /**
- * Files in the making: beside their place under a name of their own until they are whole, and locked while somebody writes them, so that
- * what a killed process left is told from what another one is at.
+ * Partial files: they have temporary names next to their final paths until they are complete, and are locked while they are written, so that the
+ * remains of a killed process can be told apart from the work of a running one.
  *
  * @module
  */
@@ -8,20 +8,20 @@ import { basename, dirname, join } from "@std/path";
 import type { PlacedBytes } from "./placed_bytes.ts";
 
 const PART = /^(.*)\.[0-9a-f]{8}\.part$/s;
-/** Stands, locked, in a folder in the making. */
+/** A locked file inside a partial folder. */
 const LOCK = ".writing";
 
-/** Whether a name is that of a file or folder in the making, or of one left behind by a process that was killed. */
+/** Whether a name is that of a partial file or folder, which is being written or was left behind by a killed process. */
 export function isPart(name: string): boolean {
   return PART.test(name);
 }
 
-/** A new name beside `path`, see {@linkcode isPart}. */
+/** A new temporary name next to `path`, see {@linkcode isPart}. */
 function partName(path: string): string {
   return `${path}.${crypto.randomUUID().slice(0, 8)}.part`;
 }
 
-/** Writes bytes into an open file: one behind the other, or wherever they say. */
+/** Writes bytes to an open file: one chunk after another, or at the offsets that the chunks give. */
 export async function writeChunks(
   file: Deno.FsFile,
   chunks: Iterable<Uint8Array | PlacedBytes> | AsyncIterable<Uint8Array | PlacedBytes>,
@@ -33,27 +33,27 @@ export async function writeChunks(
   }
 }
 
-/** A file in the making. */
+/** A partial file. */
 export interface PartFile {
-  /** Where it lies until it is whole. */
+  /** Its temporary path. */
   readonly part: string;
-  /** Open for writing and locked; closing it is the caller's. */
+  /** The file, open for writing and locked. The caller must close it. */
   readonly file: Deno.FsFile;
 }
 
-/** What this process has in the making. */
+/** Temporary paths created by this process. */
 const made = new Set<string>();
 
-/** Removes all that this process has in the making: for a process that ends in the middle of it. */
+/** Removes all partial files and folders of this process, for when it ends while writing. */
 export function removeParts(): void {
   for (const part of made) {
     try {
       Deno.removeSync(part, { recursive: true });
-    } catch { /* It has its name by now, or is in nobody's way. */ }
+    } catch { /* It has been renamed or removed already, or it does no harm. */ }
   }
 }
 
-/** Opens the part of a file that is to be `path`; removes those that killed processes left of it. */
+/** Opens a partial file for `path`, and removes those that killed processes left for the same path. */
 export async function openPart(path: string): Promise<PartFile> {
   await removeAbandoned(path);
   const part = partName(path);
@@ -63,17 +63,17 @@ export async function openPart(path: string): Promise<PartFile> {
   return { part, file };
 }
 
-/** A folder in the making. */
+/** A partial folder. */
 export interface PartFolder extends Disposable {
-  /** Where it lies until it is whole. */
+  /** Its temporary path. */
   readonly part: string;
-  /** What was written into it so far. */
+  /** Names of the entries written so far. */
   names(): Promise<string[]>;
-  /** It is whole: nobody's work any more, and nothing in it but what was written. */
+  /** Marks the folder as complete: unlocks it and removes the lock file. */
   finish(): Promise<void>;
 }
 
-/** Makes the part of a folder that is to be `path`, or of what is to go into it, as {@linkcode openPart} does; disposing removes it. */
+/** Creates a partial folder for `path`, or for files that will be moved into it, as {@linkcode openPart} does. Disposing removes it. */
 export async function makePartFolder(path: string): Promise<PartFolder> {
   await removeAbandoned(path);
   const part = partName(path);
@@ -100,17 +100,17 @@ export async function makePartFolder(path: string): Promise<PartFolder> {
       close();
       try {
         Deno.removeSync(part, { recursive: true });
-      } catch { /* It has its name by now. */ }
+      } catch { /* It has been renamed. */ }
     },
   };
 }
 
-/** Where the system has no locks nothing is taken for abandoned either. */
+/** Locks a file. If the system does not support locks, nothing is considered abandoned either. */
 async function hold(file: Deno.FsFile): Promise<void> {
   await file.tryLock(true).catch(() => false);
 }
 
-/** Removes what was in the making for `path` and that no living process holds. */
+/** Removes partial files and folders for `path` that no running process holds. */
 async function removeAbandoned(path: string): Promise<void> {
   try {
     const folder = dirname(path);
@@ -121,7 +121,7 @@ async function removeAbandoned(path: string): Promise<void> {
         await Deno.remove(part, { recursive: true });
       }
     }
-  } catch { /* The folder may not be listed, the file not be removed: it lies in nobody's way. */ }
+  } catch { /* The folder cannot be listed, or the file cannot be removed. It does no harm. */ }
 }
 
 async function isAbandoned(path: string): Promise<boolean> {

@@ -52,7 +52,7 @@ export async function openFile(
     const bytes = memory?.take(length) ?? new Uint8Array(length);
     for (let done = 0; done < length;) {
       const n = await attempting(reading, () => {
-        // Asks the disk nothing; the asynchronous one would cost a turn.
+        // seekSync does not access the disk, and the asynchronous form would cost a turn of the event loop.
         if (done === 0) file.seekSync(offset, Deno.SeekMode.Start);
         return file.read(bytes.subarray(done));
       });
@@ -76,7 +76,7 @@ export async function openFile(
           ),
         );
       }
-      // One position per file: reads take turns.
+      // A file has a single position, so reads take turns.
       const result = queue.then(() => readNow(offset, length, memory));
       queue = result.catch(() => {});
       return result;
@@ -132,7 +132,7 @@ async function placeNew(part: string, path: string): Promise<void> {
     await Deno.link(part, path);
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) throw error;
-    // Not every file system has links: the name is taken first, by an empty file.
+    // Not every file system supports links: an empty file reserves the name first.
     (await Deno.open(path, { write: true, createNew: true })).close();
     return await Deno.rename(part, path);
   }
@@ -144,5 +144,5 @@ export async function syncFolder(path: string): Promise<void> {
   try {
     using folder = await Deno.open(path);
     await folder.sync();
-  } catch { /* Windows has none. */ }
+  } catch { /* Not supported on Windows. */ }
 }

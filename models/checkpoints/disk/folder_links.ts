@@ -1,16 +1,16 @@
 /**
- * Links in a model's folder. A cloned or unpacked folder can bring links to anything: to a key, to a token. What is read through one becomes a part
- * of whatever is written from the model.
+ * Links in a model's folder. A folder that was cloned or unpacked may contain links to anything, such as a key or a token. What is read through a
+ * link becomes part of everything that is written from the model.
  *
  * @module
  */
 import { basename, dirname, join, SEPARATOR } from "@std/path";
 
-/** Tells the links out of a folder from its own files. */
+/** Tells links that point outside a folder apart from the folder's own files. */
 export class FolderLinks {
   readonly #folder: string;
   readonly #own: readonly string[];
-  /** Whether the folder is one of links, as data stores and `cp -rs` make them: its `config.json` is one. */
+  /** Whether the folder consists of links, as created by data stores and `cp -rs`. True if its `config.json` is such a link. */
   readonly ofLinks: boolean;
 
   private constructor(folder: string, own: readonly string[], ofLinks: boolean) {
@@ -19,7 +19,7 @@ export class FolderLinks {
     this.ofLinks = ofLinks;
   }
 
-  /** Looks at a folder. What lies in it is its own; for a snapshot of a hub's cache also the blobs that its snapshots share. */
+  /** Examines a folder. Its own files are those inside it and, for a snapshot in a hub cache, the blobs that the snapshots share. */
   static async of(folder: string): Promise<FolderLinks> {
     const own = await Deno.realPath(folder);
     const snapshots = dirname(own);
@@ -30,7 +30,7 @@ export class FolderLinks {
     return new FolderLinks(folder, folders, await links.leadsOut("config.json"));
   }
 
-  /** Whether a name is a link out of the folder; a link that leads nowhere is one, what is not there is none. */
+  /** Whether a name is a link that points outside the folder. True for broken links, false if nothing has this name. */
   async leadsOut(name: string): Promise<boolean> {
     const path = join(this.#folder, name);
     const real = await Deno.realPath(path).catch(() => undefined);
@@ -38,16 +38,16 @@ export class FolderLinks {
     return await Deno.lstat(path).then(({ isSymlink }) => isSymlink, () => false);
   }
 
-  /** Whether a file that a model needs comes from elsewhere than the model: a link out, where `config.json` is none. */
+  /** Whether a file that the model needs comes from outside: it is a link that points outside the folder, and `config.json` is not. */
   async isForeign(name: string): Promise<boolean> {
     return !this.ofLinks && await this.leadsOut(name);
   }
 
-  /** @throws {RangeError} For the first of `names` that {@linkcode FolderLinks.isForeign} */
+  /** @throws {RangeError} when one of `names` is foreign ({@linkcode FolderLinks.isForeign}). The message gives the first of them. */
   async assertOwn(names: readonly string[]): Promise<void> {
     for (const name of names) {
       const info = await Deno.stat(join(this.#folder, name)).catch(() => undefined);
-      // What is a device or a pipe whoever opens it says.
+      // Devices and pipes are rejected when they are opened.
       if (info && !info.isFile && !info.isDirectory || !await this.isForeign(name)) continue;
       throw new RangeError(
         `Cannot read "${

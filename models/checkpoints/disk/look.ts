@@ -1,5 +1,5 @@
 /**
- * A look at what lies at a path: enough to tell what it is, never much of it.
+ * Looks at what exists at a path: enough to recognise it, without reading much.
  *
  * @module
  */
@@ -9,19 +9,19 @@ import { CONTENTS_BYTES, type FileHead, fileHead } from "./file_contents.ts";
 
 const MOST_ENTRIES = 20_000;
 
-/** The names in a folder, folders apart; what its links lead to counts. */
+/** The names in a folder. Links count as what they point to. */
 export interface FolderEntries {
-  /** Its files, links to files too, and links that lead nowhere. */
+  /** Files, links to files, and broken links. */
   readonly files: readonly string[];
-  /** Its folders. */
+  /** Folders and links to folders. */
   readonly folders: readonly string[];
 }
 
 /**
- * The names in a folder.
+ * The names in a folder, sorted.
  *
- * @throws {RangeError} For more than 20,000
- * @throws What the system answers, in words
+ * @throws {RangeError} when there are more than 20,000.
+ * @throws Any error of the system, with a readable message.
  */
 export async function folderEntries(path: string): Promise<FolderEntries> {
   return await attempting({ what: "read the folder", path }, async () => {
@@ -42,13 +42,13 @@ export async function folderEntries(path: string): Promise<FolderEntries> {
   });
 }
 
-/** The files of a folder that need not be there. @throws As {@linkcode folderEntries} does, but for what is no folder */
+/** The files of a folder, or none if there is no folder at the path. @throws As {@linkcode folderEntries} does. */
 export async function namesIn(path: string): Promise<readonly string[]> {
   const isFolder = await Deno.stat(path).then((it) => it.isDirectory, () => false);
   return isFolder ? (await folderEntries(path)).files : [];
 }
 
-/** The beginning of a regular file. @throws What the system answers */
+/** The first bytes of a regular file. @throws Any error of the system. */
 export async function headOfFile(path: string): Promise<FileHead> {
   const { size } = await Deno.stat(path);
   using file = await Deno.open(path);
@@ -62,7 +62,7 @@ export async function headOfFile(path: string): Promise<FileHead> {
   return fileHead(bytes.subarray(0, done), size);
 }
 
-/** Names in words, a few of them: `a, b and 3 more`. */
+/** Joins names for a message and abbreviates long lists: `a, b and 3 more`. */
 export function list(names: readonly string[], most = 5): string {
   if (names.length <= most) {
     return names.length < 2

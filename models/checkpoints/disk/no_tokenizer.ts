@@ -1,11 +1,11 @@
 /**
- * What is said where text is needed and a model brings no tokenizer that is read.
+ * The error for a model without a supported tokenizer where text is needed.
  *
  * @module
  */
 import { join } from "@std/path";
 
-/** Files of tokenizers in other forms, by name. */
+/** Files of tokenizers in unsupported formats, by name. */
 const others: readonly (readonly [RegExp, string])[] = [
   [/^(tokenizer|spiece|sentencepiece(\.bpe)?)\.model$/, "SentencePiece's"],
   [/^tekken\.json$/, "Mistral's"],
@@ -14,10 +14,10 @@ const others: readonly (readonly [RegExp, string])[] = [
 ];
 
 /**
- * The error for a model without a tokenizer: what lies there in its place, and what to do.
+ * The error for a model without a tokenizer. It names tokenizer files in other formats, and says what to do.
  *
- * @param name The model's file or folder
- * @param attempted In words that follow "Cannot"
+ * @param name Path of the model's file or folder.
+ * @param attempted What was attempted, as a continuation of "Cannot".
  */
 export function noTokenizer(name: string, attempted = `tokenise for "${name}"`): RangeError {
   const names = namesIn(name);
@@ -47,6 +47,6 @@ function namesIn(folder: string): string[] | undefined {
     if (!Deno.statSync(folder).isDirectory) return undefined;
     return [...Deno.readDirSync(join(folder))].map(({ name }) => name);
   } catch {
-    return undefined; // Whoever opens it says why.
+    return undefined; // Opening it will report the reason.
   }
 }

@@ -1,5 +1,5 @@
 /**
- * What a path with nothing at it may mean: an address, a name of the Hugging Face hub, a typing error.
+ * Guesses what a path means at which nothing exists: a URL, a name on the Hugging Face hub, a typing error.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { list } from "./look.ts";
 
 type Guess = (path: string) => string | undefined;
 
-/** What it may be and what to do; the first that knows an answer speaks. */
+/** What the path may be, and what to do. The first guess that applies is used. */
 const GUESSES: readonly Guess[] = [
   (path) => path.trim() === "" ? "no path is given" : undefined,
   (path) => {
@@ -61,7 +61,7 @@ const GUESSES: readonly Guess[] = [
       : undefined,
 ];
 
-/** What is to be said of a path with nothing at it, as it goes on behind `Cannot load "...": `. */
+/** What to say about a path at which nothing exists, as a continuation of `Cannot load "...": `. */
 export function nothingThere(path: string): string {
   for (const guess of GUESSES) {
     const words = guess(path);
@@ -76,7 +76,7 @@ function downloading(repository: string, variant?: string): string {
   return `Get it by "hf download ${repository}${only} --local-dir ${folder}", then give ${folder}`;
 }
 
-/** Whether anything can be seen at a path. */
+/** Whether something accessible exists at a path. */
 export function isThere(path: string): boolean {
   try {
     Deno.statSync(path);
@@ -90,11 +90,11 @@ function homeFolder(): string | undefined {
   try {
     return Deno.env.get("HOME") ?? Deno.env.get("USERPROFILE");
   } catch {
-    return undefined; // No right to ask.
+    return undefined; // No permission to read the environment.
   }
 }
 
-/** Where the hub's own programs keep a model, when they have it. */
+/** The path of a model in the cache of the Hugging Face hub, in quotes, if it is there. */
 function inHubCache(repository: string): string | undefined {
   try {
     const home = Deno.env.get("HF_HUB_CACHE") ??
@@ -107,11 +107,11 @@ function inHubCache(repository: string): string | undefined {
     const snapshot = join(entry, "snapshots", revision);
     return isThere(join(snapshot, "config.json")) ? `"${snapshot}"` : undefined;
   } catch {
-    return undefined; // No cache, or no right to look.
+    return undefined; // There is no cache, or no permission to read it.
   }
 }
 
-/** Names like the one that is not there, in its folder. */
+/** Paths in the same folder with names similar to the missing one. */
 function neighbours(path: string): string[] {
   try {
     const folder = dirname(path);

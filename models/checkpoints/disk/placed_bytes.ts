@@ -1,13 +1,13 @@
 /**
- * Bytes with their place in a file.
+ * Bytes with their position in a file.
  *
  * @module
  */
 
-/** Bytes that belong at an offset of a file. */
+/** Bytes to be written at an offset of a file. */
 export interface PlacedBytes {
-  /** From the start of the file. */
+  /** Offset from the start of the file in bytes. */
   readonly offset: number;
-  /** What stands there. */
+  /** The bytes. */
   readonly bytes: Uint8Array;
 }

@@ -1,5 +1,5 @@
 /**
- * What lies at paths, and folders to write into: what readers and writers of models ask of the system besides bytes.
+ * Operations on paths and folders that readers and writers of models need in addition to file contents.
  *
  * @module
  */
@@ -8,18 +8,18 @@ import type { FileFacts } from "./file_kinds.ts";
 import { writeChunks } from "./file_parts.ts";
 import type { PlacedBytes } from "./placed_bytes.ts";
 
-/** What lies at a path, links followed; undefined where nothing can be seen there. */
+/** What exists at a path, following links. Undefined if nothing accessible exists there. */
 export async function placeAt(path: string): Promise<FileFacts | undefined> {
   return await Deno.stat(path).catch(() => undefined);
 }
 
-/** Whether two paths lead to one place, links followed; not where nothing is at the first. */
+/** Whether two paths refer to the same file or folder, following links. False if nothing exists at the first. */
 export async function isSamePlace(path: string, other: string): Promise<boolean> {
   const place = await Deno.realPath(path).catch(() => undefined);
   return place !== undefined && place === await Deno.realPath(other);
 }
 
-/** Makes the folder that a path lies in, and those above it, where they are not there. */
+/** Creates the folder that contains a path, and its parents, if they do not exist. */
 export async function makeFolderOf(path: string): Promise<void> {
   await Deno.mkdir(dirname(path), { recursive: true });
 }
@@ -30,11 +30,11 @@ export interface FolderEntry {
   readonly name: string;
   /** Whether it is a link. */
   readonly isLink: boolean;
-  /** Whether it is a regular file, or a link that leads to one. */
+  /** Whether it is a regular file or a link to one. */
   readonly isFile: boolean;
 }
 
-/** All entries of a folder by name. @throws What the system answers */
+/** All entries of a folder, sorted by name. @throws Any error of the system. */
 export async function allEntries(folder: string): Promise<FolderEntry[]> {
   const entries: FolderEntry[] = [];
   for await (const { name, isFile, isSymlink } of Deno.readDir(folder)) {
@@ -44,17 +44,17 @@ export async function allEntries(folder: string): Promise<FolderEntry[]> {
   return entries.sort((a, b) => a.name < b.name ? -1 : 1);
 }
 
-/** A file that is written in pieces, in any order; disposing closes it. */
+/** A file that is written in pieces, in any order. Disposing closes it. */
 export interface NewFile extends Disposable {
-  /** Writes bytes one behind the other, or wherever they say. */
+  /** Writes bytes: one chunk after another, or at the offsets that the chunks give. */
   write(
     chunks: Iterable<Uint8Array | PlacedBytes> | AsyncIterable<Uint8Array | PlacedBytes>,
   ): Promise<void>;
-  /** Brings it to the disk. */
+  /** Flushes it to disk. */
   sync(): Promise<void>;
 }
 
-/** Makes a file. @throws What the system answers, where there is one already too */
+/** Creates a file. @throws Any error of the system, also if the file exists. */
 export async function createFile(path: string): Promise<NewFile> {
   const file = await Deno.open(path, { write: true, createNew: true });
   return {
@@ -64,12 +64,12 @@ export async function createFile(path: string): Promise<NewFile> {
   };
 }
 
-/** The error for files that are not there, in the words of whoever misses them. */
+/** The error for missing files, with the caller's message. */
 export function notThere(message: string): Error {
   return new Deno.errors.NotFound(message);
 }
 
-/** `error` in other words, where it says that a file was closed; else itself. */
+/** An error with this message if `error` says that a file was closed. Otherwise `error` itself. */
 export function closedFile(error: unknown, message: string): unknown {
   if (!(error instanceof Deno.errors.BadResource)) return error;
   return new Deno.errors.BadResource(message, { cause: error });

@@ -1,5 +1,5 @@
 /**
- * The one way to read a whole file: a regular file of a size that its kind allows, or an error before anything is read.
+ * The single way to read a whole file: it must be a regular file within the size limit of its kind, otherwise it is rejected before it is read.
  *
  * @module
  */
@@ -8,13 +8,13 @@ import { attempting, attemptingNow } from "./attempt.ts";
 import { checkContents } from "./file_contents.ts";
 import { checkFile, type FileKindName, readingOf } from "./file_kinds.ts";
 
-/** What to say when there is no such file. */
+/** Options for reading a file. */
 export interface ReadFileOptions {
-  /** What to do then, or who named the file; a sentence without its full stop. */
+  /** What to do if the file does not exist, or where its path came from. A sentence without its full stop. */
   readonly hint?: string | undefined;
 }
 
-/** At the most `size` bytes of an open file, from its start: a file that grows meanwhile is read as it was. */
+/** At most `size` bytes from the start of an open file. Anything appended meanwhile is not read. */
 async function bytesOf(file: Deno.FsFile, size: number): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array(size);
   let done = 0;
@@ -27,11 +27,11 @@ async function bytesOf(file: Deno.FsFile, size: number): Promise<Uint8Array<Arra
 }
 
 /**
- * The bytes of a file. It is looked at before it is opened: a pipe would wait, a device never ends.
+ * Reads the bytes of a file. Its type is checked before it is opened, because opening a pipe would wait and a device has no end.
  *
- * @throws {TypeError} For what is no regular file
- * @throws {RangeError} For a file larger than its kind allows, or one that is something else: a Git LFS pointer, an archive
- * @throws {Deno.errors.NotFound} When there is none, and what else the system answers, in words
+ * @throws {TypeError} when it is not a regular file.
+ * @throws {RangeError} when it is larger than its kind allows, or is something else: a Git LFS pointer, an archive.
+ * @throws {Deno.errors.NotFound} when it does not exist. Other errors of the system are thrown with readable messages.
  */
 export async function readFileBytes(
   path: string,
@@ -50,10 +50,10 @@ export async function readFileBytes(
 }
 
 /**
- * The text of a file in UTF-8, or in UTF-16 where its byte order mark says so, without the mark.
+ * Reads a text file in UTF-8, or in UTF-16 if it has such a byte order mark. The mark is removed.
  *
- * @throws {SyntaxError} When it is no UTF-8: with the first byte that is none
- * @throws As {@linkcode readFileBytes} does
+ * @throws {SyntaxError} when the text is not valid in its encoding. The message gives the offset of the first invalid byte.
+ * @throws As {@linkcode readFileBytes} does.
  */
 export async function readFileText(
   path: string,
@@ -63,7 +63,7 @@ export async function readFileText(
   return textOf(await readFileBytes(path, kind, options), path);
 }
 
-/** {@linkcode readFileText} of a file that need not be there; a link that leads nowhere is an error. */
+/** {@linkcode readFileText} for a file that may be missing. A broken link is an error. */
 export async function readOptionalText(
   path: string,
   kind: FileKindName,
@@ -84,7 +84,7 @@ async function readOptionalBytes(
   }
 }
 
-/** {@linkcode readFileText} for what does not wait. @throws As {@linkcode readFileBytes} does */
+/** Synchronous {@linkcode readFileText}. @throws As {@linkcode readFileBytes} does. */
 export function readFileTextNow(
   path: string,
   kind: FileKindName,
@@ -99,11 +99,11 @@ export function readFileTextNow(
 }
 
 /**
- * The value of a JSON file; undefined when there is none and it is `optional`. Counted before it is parsed, see `checkJson`.
+ * Reads and parses a JSON file. Undefined if it is missing and `optional` is true. Its size is checked before it is parsed, see `checkJson`.
  *
- * @throws {SyntaxError} When it is no JSON
- * @throws {RangeError} When it holds more than its kind allows
- * @throws As {@linkcode readFileBytes} does
+ * @throws {SyntaxError} when it is not valid JSON.
+ * @throws {RangeError} when it contains more than its kind allows.
+ * @throws As {@linkcode readFileBytes} does.
  */
 export async function readJsonFile(
   path: string,
@@ -114,7 +114,7 @@ export async function readJsonFile(
     ? await readOptionalBytes(path, kind)
     : await readFileBytes(path, kind, { hint });
   if (!bytes) return undefined;
-  // Counting takes UTF-8 for granted.
+  // checkJson expects UTF-8.
   const utf8 = encodingOf(bytes) === "utf-8"
     ? bytes
     : new TextEncoder().encode(textOf(bytes, path));
@@ -127,7 +127,7 @@ export async function readJsonFile(
   }
 }
 
-/** The encoding that a byte order mark names; UTF-8 without one. */
+/** The encoding given by a byte order mark, or UTF-8 if there is none. */
 function encodingOf(bytes: Uint8Array): "utf-16le" | "utf-16be" | "utf-8" {
   const mark = bytes.length >= 2 ? bytes[0] << 8 | bytes[1] : 0;
   return mark === 0xfffe ? "utf-16le" : mark === 0xfeff ? "utf-16be" : "utf-8";
@@ -152,7 +152,7 @@ function textOf(bytes: Uint8Array, path: string): string {
       if (whole(middle)) good = middle;
       else bad = middle;
     }
-    while (good > 0 && !whole(good, false)) good--; // to where the character begins
+    while (good > 0 && !whole(good, false)) good--; // back to the start of the character
     throw new SyntaxError(
       `Cannot read "${path}" as ${encoding.toUpperCase()}: the byte at offset ${good} is not part of a valid character. Fix it there, or save the file as UTF-8`,
       { cause },
@@ -160,7 +160,7 @@ function textOf(bytes: Uint8Array, path: string): string {
   }
 }
 
-/** Whether a name that leads nowhere is a link: then something was meant to be there. */
+/** Whether a path at which nothing exists is a broken link, which means that something was meant to exist. */
 async function isLink(path: string): Promise<boolean> {
   return await Deno.lstat(path).then(({ isSymlink }) => isSymlink, () => false);
 }

@@ -1,5 +1,5 @@
 /**
- * What kind of output a path stands for.
+ * The kind of output that a path asks for.
  *
  * @module
  */
@@ -8,7 +8,7 @@
 export type TargetKind = "gguf" | "safetensors" | "folder";
 
 /**
- * The kind of output that a path stands for, by its extension. Case is ignored.
+ * The kind of output that a path asks for, from its extension. Case is ignored.
  *
  * @example Three kinds
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * What lies at a path where a model was expected, and what to do about it: one table.
+ * A table of what may exist at a path where a model was expected, and what to do about it.
  *
  * @module
  */
@@ -14,18 +14,18 @@ import { isWeights } from "../hugging_face/weight_files.ts";
 
 /** What was found at a path. */
 interface Found {
-  /** As it was given. */
+  /** Path as given. */
   readonly path: string;
-  /** Its last part. */
+  /** Last component of the path. */
   readonly name: string;
-  /** Of a folder. */
+  /** Entries, for folders. */
   readonly entries?: FolderEntries;
-  /** Of a file. */
+  /** First bytes, for files. */
   readonly head?: FileHead;
 }
 
 interface Row {
-  /** What it is and what to do, as it goes on behind `Cannot load "...": `; undefined where it is something else. */
+  /** What it is and what to do, as a continuation of `Cannot load "...": `. Undefined if the row does not apply. */
   readonly says: (found: Found) => string | undefined | Promise<string | undefined>;
 }
 
@@ -35,7 +35,7 @@ const TO_SAFETENSORS =
 const has = (found: Found, pattern: RegExp): string[] =>
   found.entries?.files.filter((name) => pattern.test(name)) ?? [];
 
-/** Files that are no model's. */
+/** Files that are not models. */
 const FILES: readonly Row[] = [
   {
     says: ({ name, head }) => {
@@ -116,7 +116,7 @@ const FILES: readonly Row[] = [
   },
 ];
 
-/** Folders that hold no model that is read. */
+/** Folders without a supported model. */
 const FOLDERS: readonly Row[] = [
   {
     says: ({ entries: { files, folders } = NO_ENTRIES }) =>
@@ -309,9 +309,9 @@ const MOST_LOOKED_AT = 20;
 const NO_ENTRIES: FolderEntries = { files: [], folders: [] };
 
 /**
- * What lies at `path`, where no model can be read from it: the error to throw.
+ * The error to throw if no model can be read from `path`. It says what exists there.
  *
- * @returns A `Deno.errors.NotFound` where there is nothing, else a RangeError; what the system answers, in words
+ * @returns A `Deno.errors.NotFound` if nothing exists there, a RangeError if something else does, or an error of the system with a readable message.
  */
 export async function notAModel(path: string): Promise<Error> {
   const name = basename(path);
@@ -337,7 +337,7 @@ async function firstOf(rows: readonly Row[], found: Found): Promise<string> {
     const words = await says(found);
     if (words !== undefined) return words;
   }
-  return "it is no model"; // The last row of each table speaks always.
+  return "it is no model"; // The last row of each table always applies.
 }
 
 function isNothing(contents: string | undefined): string | undefined {
@@ -348,7 +348,7 @@ function hasSafetensors(found: Found): boolean {
   return found.entries!.files.some(isWeights);
 }
 
-/** A LoRA adapter of PEFT; names its base. */
+/** Message about a folder with a LoRA adapter of PEFT. It names the adapter's base model. */
 async function adapterSays(folder: string): Promise<string> {
   let base: unknown;
   try {
@@ -378,7 +378,7 @@ function isLink(path: string): boolean {
   }
 }
 
-/** Folders with a model, one level below. */
+/** Folders that contain a model, one level below `path`. */
 async function modelsBelow(path: string): Promise<string[]> {
   const { folders } = await folderEntries(path);
   return folders.slice(0, 100).map((name) => join(path, name))
@@ -393,7 +393,7 @@ function hasGguf(folder: string): boolean {
       if (++looked >= 1000) break;
     }
   } catch {
-    // Not to be looked into.
+    // The folder cannot be read.
   }
   return false;
 }

@@ -1,5 +1,5 @@
 /**
- * Several files that are one thing: written beside their places first, then named together, the one that makes them whole last.
+ * Writes several files that belong together: under temporary names first, then all are renamed, with the one that completes the set last.
  *
  * @module
  */
@@ -11,17 +11,18 @@ import type { PlacedBytes } from "./placed_bytes.ts";
 
 /** One of several files. */
 export interface FileToWrite {
-  /** Where it is to lie. */
+  /** Final path. */
   readonly path: string;
-  /** One behind the other, or wherever they say. */
+  /** The contents in order, or chunks that give their own offsets. */
   readonly chunks: AsyncIterable<Uint8Array | PlacedBytes>;
 }
 
 /**
- * Writes files of one folder that make no sense alone, such as the parts of a split model. None has its name before all are written; where
- * they replace older ones, the first, which names the whole, is gone meanwhile: never do old and new ones stand for one model.
+ * Writes files of one folder that are useless on their own, such as the parts of a split model. No file gets its final name before all are written.
+ * If older files are replaced, the first one, which identifies the set, is removed in the meantime, so that a mixture of old and new files can never
+ * be taken for a model.
  *
- * @throws What `chunks` or the disk throws; nothing then has changed
+ * @throws Any error of `chunks` or the disk. An error while writing leaves everything unchanged.
  */
 export async function writeFilesTogether(files: readonly FileToWrite[]): Promise<void> {
   const parts: (PartFile & { readonly path: string })[] = [];
@@ -45,11 +46,11 @@ export async function writeFilesTogether(files: readonly FileToWrite[]): Promise
 }
 
 /**
- * Makes a folder of files whole: `write` gets an empty one to write into, which becomes `path`. Where `path` is a folder already, the files go
- * into it together, as those of {@linkcode writeFilesTogether} do, `last` at the end.
+ * Creates a folder of files as a whole: `write` fills an empty folder, which then becomes `path`. If `path` is an existing folder, the files are
+ * moved into it together, as by {@linkcode writeFilesTogether}, with `last` at the end.
  *
- * @param last The name of the file that makes the folder what it is
- * @throws What `write` or the disk throws; nothing then has changed
+ * @param last Name of the file that makes the folder complete.
+ * @throws Any error of `write` or the disk. An error while writing leaves everything unchanged.
  */
 export async function writeFolderWhole<T>(
   path: string,
@@ -64,7 +65,7 @@ export async function writeFolderWhole<T>(
     const result = await write(stage.part);
     await syncFolder(stage.part);
     if (there) {
-      // Held until all have their names: what a killed process leaves of it is removed by the next.
+      // Not disposed before all files are renamed: if this process is killed, the next one removes what is left of it.
       const names = await stage.names();
       names.sort((a, b) => Number(a === last) - Number(b === last));
       await settle(names.map((name) => ({ from: join(stage.part, name), to: join(target, name) })));
@@ -77,13 +78,13 @@ export async function writeFolderWhole<T>(
   });
 }
 
-/** Gives files of one folder their names, the last of them last; what had that name is gone before. */
+/** Renames files to their final names in one folder. What has the name of the last file is removed first. */
 async function settle(moves: readonly { readonly from: string; readonly to: string }[]) {
   const { to: whole } = moves[moves.length - 1];
   const replaced = await Deno.remove(whole).then(() => true, () => false);
   if (replaced) await syncFolder(dirname(whole));
   for (const { from, to } of moves) {
-    // A folder takes the place of no other that has something in it.
+    // A folder cannot be renamed to one that is not empty.
     if ((await Deno.stat(from)).isDirectory) {
       await Deno.remove(to, { recursive: true }).catch(() => {});
     }

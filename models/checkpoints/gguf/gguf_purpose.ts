@@ -1,6 +1,6 @@
 /**
- * GGUF files that are no whole model: adapters, projectors, measurements, vocabularies, one part of several. One table says which, and
- * what to do.
+ * GGUF files that are not a complete model: adapters, projectors, importance matrices, vocabularies, one part of several. One table says how to
+ * recognise them, and what to do.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { GgufFile } from "../../../quant/files/gguf.ts";
 
 interface Purpose {
   readonly is: (file: GgufFile) => boolean;
-  /** What it is and what to do, as it goes on behind `Cannot load "...": it is `. */
+  /** What it is and what to do, as a continuation of `Cannot load "...": it is `. */
   readonly says: (file: GgufFile) => string;
 }
 
@@ -53,9 +53,9 @@ const PURPOSES: readonly Purpose[] = [
 ];
 
 /**
- * Refuses a file that was opened as the only one of its model and is no whole model.
+ * Rejects a file that was opened as the only one of its model but is not a complete model.
  *
- * @throws {RangeError} saying what it is and what to do.
+ * @throws {RangeError} when it is something else. The message says what it is and what to do.
  */
 export function refuseOtherPurposes(name: string, file: GgufFile): void {
   const found = PURPOSES.find(({ is }) => is(file));

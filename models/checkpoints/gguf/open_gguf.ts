@@ -1,5 +1,5 @@
 /**
- * A model in one GGUF file, or in several.
+ * Opens a model in one or several GGUF files.
  *
  * @module
  */
@@ -24,15 +24,15 @@ import {
 
 const LARGEST_BIAS = 2 ** 22;
 
-/** Tables of rotary frequencies, which are made anew; llama.cpp leaves them out too. */
+/** Tables of rotary frequencies, which are recomputed. llama.cpp ignores them too. */
 const ROTARY_TABLES = /rot_embd|rotary_emb/;
 
 /**
- * Reads the header of a GGUF file and checks that it holds the whole model, together with `others` where the model is split.
- * Tensors are read when asked for.
+ * Reads the header of a GGUF file and checks that the file, together with `others` for a split model, contains the whole model. Tensors are read on
+ * demand.
  *
- * @throws {SyntaxError | RangeError} When the file is damaged, the architecture or a tensor's type is not supported, or a
- * tensor is missing, of the wrong shape, or one that the architecture does not have (a bias, an expert, an NVFP4 scale)
+ * @throws {SyntaxError | RangeError} when the file is damaged, the architecture or a tensor's type is not supported, or a tensor is missing, has the
+ * wrong shape, or is one that the architecture does not have (a bias, an expert, an NVFP4 scale).
  */
 export async function ggufModelSource(
   source: ByteSource & Partial<Disposable>,
@@ -130,7 +130,7 @@ export async function ggufModelSource(
   };
 }
 
-/** Some writers give every layer a bias of zeros. */
+/** Whether a tensor is a bias of zeros, which some writers give every layer. */
 async function isZeroBias(
   { name, source, offset, byteLength }: GgufTensor & { readonly source: ByteSource },
 ): Promise<boolean> {
@@ -138,7 +138,7 @@ async function isZeroBias(
   return (await source.read(offset, byteLength)).every((byte) => byte === 0);
 }
 
-/** The files that spell it are made when they are asked for: they are large, and only folders need them. */
+/** The tokenizer in a file's metadata. Its Hugging Face files are created on demand, because they are large and only folders need them. */
 function embeddedTokenizer(
   metadata: ReadonlyMap<string, unknown>,
 ): Pick<ModelSource, "tokenizer" | "tokenizerFiles"> {

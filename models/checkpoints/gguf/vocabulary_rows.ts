@@ -1,5 +1,5 @@
 /**
- * The tokens of a GGUF file, as many as its embedding has rows: llama.cpp loads no other.
+ * Matches the tokens of a GGUF file to the rows of its embedding: llama.cpp loads only files in which the numbers are equal.
  *
  * @module
  */
@@ -11,15 +11,15 @@ import { tokenType } from "../../tokenizers/tokenizer_gguf_entries.ts";
 export type GgufEntries = Map<string, GgufValue | GgufTyped>;
 
 const PREFIX = "tokenizer.ggml.";
-/** The model itself meets these; without a row it cannot. */
+/** Tokens that the model itself encounters, so they must have a row. */
 const NEEDED = ["bos_token_id", "eos_token_id", "unknown_token_id"];
 
 /**
- * Leaves out tokens that have no row, with the merges that make them and the ids that name them, and makes up names for rows that have no
+ * Removes tokens that have no row, along with the merges that produce them and the ids that refer to them, and invents names for rows that have no
  * token. Changes `metadata`.
  *
- * @returns Notes on what was left out
- * @throws {RangeError} When the token that begins or ends a text, or the unknown one, has no row.
+ * @returns Notes about what was left out.
+ * @throws {RangeError} when the token that begins or ends a text, or the unknown token, has no row.
  */
 export function fitVocabulary(metadata: GgufEntries, rows: number): string[] {
   const tokens = listOf(metadata, "tokens");
@@ -64,7 +64,7 @@ export function fitVocabulary(metadata: GgufEntries, rows: number): string[] {
   return notes;
 }
 
-/** Pieces of a merge have no spaces in them. */
+/** Whether a merge involves a removed token. The parts of a merge contain no spaces. */
 function mentions(merge: string, gone: ReadonlySet<string>): boolean {
   const parts = merge.split(" ");
   return gone.has(parts.join("")) || parts.some((part) => gone.has(part));
@@ -84,7 +84,7 @@ function replace(metadata: GgufEntries, name: string, list: string[]): void {
   metadata.set(PREFIX + name, list);
 }
 
-/** Cuts or fills a list of numbers. */
+/** Shortens a list of numbers, or pads it with `filler`. */
 function extend(metadata: GgufEntries, name: string, length: number, filler: number): void {
   const value = metadata.get(PREFIX + name);
   const list = value === undefined ? undefined : plain(value);

@@ -1,5 +1,5 @@
 /**
- * A model as one GGUF file.
+ * Writes a model as one GGUF file.
  *
  * @module
  */
@@ -21,21 +21,21 @@ import { tokenizerToGguf } from "../../tokenizers/tokenizer_to_gguf.ts";
 import { fitVocabulary, type GgufEntries } from "./vocabulary_rows.ts";
 import type { WriteOptions } from "../write_options.ts";
 
-/** What a GGUF file is to hold. */
+/** Contents of a GGUF file. */
 export interface GgufModel {
-  /** By key. */
+  /** Metadata by key. */
   readonly metadata: ReadonlyMap<string, GgufValue | GgufTyped>;
-  /** Their bytes are read when they are written. */
+  /** Tensors, whose bytes are read when they are written. */
   readonly tensors: readonly GgufTensorData[];
-  /** What was changed for the file's sake, a sentence each. */
+  /** What was changed to fit the file format, one sentence each. */
   readonly notes: readonly string[];
 }
 
 /**
  * Plans a GGUF file without reading a tensor.
  *
- * @throws {RangeError | TypeError} For what GGUF has no form for: the architecture, a tensor's format or order of columns, the rotary scaling, the tokenizer,
- * a special token without a row
+ * @throws {RangeError | TypeError} when GGUF cannot express the architecture, a tensor's format or column order, the rotary scaling or the tokenizer,
+ * or when a special token has no row.
  */
 export function ggufModel(source: ModelSource, options: WriteOptions = {}): GgufModel {
   const { config } = source;
@@ -80,7 +80,7 @@ export function ggufModel(source: ModelSource, options: WriteOptions = {}): Gguf
   return { metadata, tensors, notes };
 }
 
-/** The bytes of `source` as a GGUF file, in order. Heads are reordered where the source has the other rotary convention. */
+/** Yields `source` as the bytes of a GGUF file, in order. Heads are reordered if the source has the other rotary convention. */
 export async function* modelAsGguf(
   source: ModelSource,
   options: WriteOptions = {},
@@ -113,7 +113,7 @@ function ggufType(tensor: TensorSource): number {
   return isNarrowVector(tensor) ? formatByName("F32").gguf!.type : format.gguf.type;
 }
 
-/** llama.cpp multiplies by gains of type F32 only; as such they lose nothing. */
+/** Whether a tensor must be widened: llama.cpp multiplies only by gains of type F32. Widening loses nothing. */
 function isNarrowVector({ rows, format: { layout } }: TensorSource): boolean {
   return rows === 1 && (elementType(layout) ?? "f32") !== "f32";
 }
@@ -142,7 +142,7 @@ function ggufMetadata(
 ): GgufEntries {
   const { config, header, tokenizerFiles } = source;
   const u32 = (value: number): GgufTyped => ({ type: "uint32", value });
-  // The type that most tensors have may no longer be true.
+  // The most common type of the tensors may have changed.
   if (header) return copiedMetadata(header, ["general.file_type"]);
   const metadata = new Map<string, GgufValue | GgufTyped>([
     ["general.architecture", config.architecture],

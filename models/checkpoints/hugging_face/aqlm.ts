@@ -1,5 +1,5 @@
 /**
- * Folders quantised with AQLM: each linear layer is `NAME.codes`, `.codebooks` and `.scales`.
+ * Folders quantised with AQLM: each linear layer is stored as `NAME.codes`, `.codebooks` and `.scales`.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import {
 import type { QuantizationMethod, StoredTensors, WantedTensor } from "./stored_tensors.ts";
 import { storedFloats } from "../stored_values.ts";
 
-/** `quant_method` "aqlm": 1 to 4 books of codes of 1 to 16 bits, entries of 8 or 16 columns of one row. */
+/** `quant_method` "aqlm": 1 to 4 codebooks with codes of 1 to 16 bits. A codebook entry covers 8 or 16 columns of one row. */
 export const aqlmTensors: QuantizationMethod = (settings, tensors, what) => {
   const layout: CodebookLayout = {
     kind: "codebook",

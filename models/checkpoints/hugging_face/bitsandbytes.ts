@@ -1,6 +1,6 @@
 /**
- * Folders quantised with bitsandbytes to 4 bits: each linear layer is `NAME.weight` and, under that name, `.absmax`, `.quant_map`,
- * `.quant_state.bitsandbytes__TYPE` and with double quantisation `.nested_absmax` and `.nested_quant_map`.
+ * Folders quantised with bitsandbytes to 4 bits: each linear layer is `NAME.weight` with `.absmax`, `.quant_map`, `.quant_state.bitsandbytes__TYPE`
+ * and, for double quantisation, `.nested_absmax` and `.nested_quant_map` under that name.
  *
  * @module
  */
@@ -29,8 +29,8 @@ const TYPES = ["nf4", "fp4"] as const;
 const LARGEST_STATE = 65536;
 
 /**
- * `quant_method` "bitsandbytes", 4 bits: NF4 or FP4 in blocks of 32, 64, 128 or a row. The absmax, f32 in the file, are rounded to
- * f16 in memory; they go back from the file's own. Doubly quantised ones go back as the nearest code.
+ * `quant_method` "bitsandbytes", 4 bits: NF4 or FP4 in blocks of 32, 64, 128 or a row. The absmax values, f32 in the file, are rounded to f16 in
+ * memory, but trained offsets are folded into the file's own values. Doubly quantised values are written back as the nearest code.
  */
 export const bitsandbytesTensors: QuantizationMethod = (settings, tensors, what) => {
   const { load_in_4bit = settings._load_in_4bit } = settings;
@@ -64,7 +64,7 @@ async function openLinear(
   const format = formatOfLayout(bitsandbytesLayout(shape), stored);
   const groups = columns / block;
   const weight = tensors.get(stored);
-  // Any type may store the bytes (`bnb_4bit_quant_storage`).
+  // The bytes may be stored as any type (`bnb_4bit_quant_storage`).
   if (weight?.byteLength !== rows * columns / 2 || weight.shape[1] !== 1) {
     throw new TypeError(
       `${attempt}: ${weight?.dtype} of shape [${weight?.shape}], expected ${
@@ -88,7 +88,7 @@ async function openLinear(
 
 interface Absmax {
   readonly values: StoredValues;
-  /** As f16 bits. */
+  /** The values as f16 bits. */
   readonly halves: () => Promise<Uint16Array<ArrayBuffer>>;
 }
 
@@ -172,7 +172,7 @@ async function stateOf(
   return { type, fields: fields as Settings };
 }
 
-// The kernels have tables of their own: they must be the file's.
+// The kernels have built-in tables, which must equal the file's.
 async function checkTable(
   tensors: StoredTensors,
   name: string,

@@ -1,5 +1,5 @@
 /**
- * Folders quantised with compressed-tensors (llm-compressor, vLLM), forms "pack-quantized" and "int-quantized".
+ * Folders quantised with compressed-tensors (llm-compressor, vLLM), formats "pack-quantized" and "int-quantized".
  *
  * @module
  */
@@ -33,21 +33,19 @@ import { storedFloats } from "../stored_values.ts";
 
 const FORMATS = ["pack-quantized", "int-quantized"] as const;
 
-/** Quantisation of a group of modules. */
+/** Quantisation scheme of a group of modules. */
 interface Scheme {
   readonly form: typeof FORMATS[number];
   readonly bits: CompressedShape["bits"];
   readonly group: number;
   readonly symmetric: boolean;
-  /** The columns of a group are anywhere. */
+  /** Whether the columns of a group need not be adjacent. */
   readonly scattered: boolean;
 }
 
 /**
- * `quant_method` "compressed-tensors": weights of 2, 3, 4 (packed) or 8 bits, per row or in groups of 32, 64, 128, with columns in any
- * order. How activations
- * would be quantised is not asked: they stay as they are. Modules have the scheme of the
- * group of `config_groups` that targets them.
+ * `quant_method` "compressed-tensors": weights of 2, 3, 4 (packed) or 8 bits, per row or in groups of 32, 64, 128, with columns in any order.
+ * Activations are not quantised here, so their settings are ignored. The scheme of a module is that of the group of `config_groups` that targets it.
  */
 export const compressedTensors: QuantizationMethod = (settings, tensors, what) => {
   const schemeOf = schemesOf(settings, what);
@@ -89,7 +87,7 @@ function schemesOf(settings: Settings, what: string): (module: string) => Scheme
   if (!first) {
     throw new RangeError(`Cannot read "${what}": quantization setting config_groups has no groups`);
   }
-  // One scheme is that of whatever is quantised, whichever classes its targets name.
+  // A single scheme applies to everything that is quantised, whichever classes its targets name.
   return others.every(({ scheme }) => isSame(scheme, first.scheme))
     ? () => first.scheme
     : schemeByModule(schemes, what);
@@ -147,7 +145,7 @@ async function openLinear(
   );
 }
 
-// With `actorder` "group" the columns of a group are anywhere. A -1 says that they are in order.
+// With `actorder` "group", the columns of a group need not be adjacent. -1 means that columns are in order.
 async function orderOf(
   tensors: StoredTensors,
   stored: string,

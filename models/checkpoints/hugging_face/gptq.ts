@@ -1,8 +1,8 @@
 /**
- * Folders quantised with GPTQ or AWQ: linear layers as `NAME.qweight`, `.qzeros`, `.scales` and, for GPTQ, `.g_idx`. Modules
- * that were left alone are dense as ever.
+ * Folders quantised with GPTQ or AWQ: linear layers are stored as `NAME.qweight`, `.qzeros`, `.scales` and, for GPTQ, `.g_idx`. Modules that were not
+ * quantised are stored as dense tensors.
  *
- * The files are input-major, so a tensor is read whole and turned into rows.
+ * The files are input-major, so a tensor is read as a whole and transposed into rows.
  *
  * @module
  */
@@ -41,8 +41,8 @@ const BITS = [2, 3, 4, 8] as const;
 const GROUPS = [32, 64, 128, -1] as const;
 
 /**
- * `quant_method` "gptq": 2, 3, 4 or 8 bits in groups of 32, 64, 128 or per row, with columns in any order (`desc_act`), for each module as
- * `dynamic` says. Zero points of symmetric tensors are read as what they are, whatever `checkpoint_format` says.
+ * `quant_method` "gptq": 2, 3, 4 or 8 bits in groups of 32, 64, 128 or per row, with columns in any order (`desc_act`). `dynamic` may change this for
+ * single modules. The convention for zero points of symmetric tensors is taken from their values, whatever `checkpoint_format` says.
  */
 export const gptqTensors: QuantizationMethod = (settings, tensors, what) => {
   const version = versionOf(settings, what);
@@ -77,7 +77,7 @@ export const gptqTensors: QuantizationMethod = (settings, tensors, what) => {
   return { ...layers, notes: () => notesOf(told, version, what) };
 };
 
-/** `quant_method` "awq", version GEMM: 4 bits in groups of 32, 64, 128 or per row, for each module as `dynamic` says. */
+/** `quant_method` "awq", version GEMM: 4 bits in groups of 32, 64, 128 or per row. `dynamic` may change this for single modules. */
 export const awqTensors: QuantizationMethod = (settings, tensors, what) => {
   for (const key of ["version", "format", "checkpoint_format"]) {
     const version = settings[key] ?? "gemm";
@@ -160,10 +160,10 @@ type Unpack = (
 interface Dialect {
   readonly bits: TransposedShape["bits"];
   readonly group: number;
-  /** Whether columns may be in any order, as a plane says; must have that plane; or are in order. */
+  /** Order of columns: any, as given by a plane that may be absent; given by a plane that must exist; or as stored. */
   readonly order: "any" | "given" | "none";
   readonly codesShape: (rows: number, columns: number) => number[];
-  /** Looks at the stored zero points. */
+  /** Reads the stored zero points and returns the function that unpacks the planes. */
   readonly unpacker: (qzeros: Plane) => Promise<Unpack>;
 }
 

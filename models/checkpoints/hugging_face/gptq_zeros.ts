@@ -1,6 +1,6 @@
 /**
- * Which of GPTQ's two ways zero points are stored in: v1 stores them less one, v2 as they are. Writers have put either under either name, but
- * symmetric quantisation has only one zero point, half the codes, so its data say which.
+ * GPTQ's two conventions for zero points: v1 stores them minus 1, v2 as they are. Writers have used either name for either convention, but symmetric
+ * quantisation has only one zero point, half the number of codes, so the stored values show the convention.
  *
  * @module
  */
@@ -11,11 +11,11 @@ import type { StoredWords } from "../../../quant/packings/transposed.ts";
 export type GptqVersion = "v1" | "v2";
 
 /**
- * The version that the stored zero points of a symmetric tensor show: all half the codes less one are v1, all half the codes v2. Undefined
- * for others, which are not symmetric.
+ * The convention that the stored zero points of a symmetric tensor show: v1 if all are half the number of codes minus 1, v2 if all are half the
+ * number of codes. Undefined if the values are not those of a symmetric tensor.
  *
- * @param settings `declared`: the settings say that the tensor is symmetric
- * @throws {RangeError} naming a tensor declared symmetric when some are the one and some the other, and none anything else.
+ * @param settings `declared`: whether the settings say that the tensor is symmetric.
+ * @throws {RangeError} when a tensor is declared symmetric and contains both values and no others. The message names the tensor.
  */
 export function shownVersion(
   qzeros: StoredWords,
@@ -27,7 +27,7 @@ export function shownVersion(
 ): GptqVersion | undefined {
   const half = 2 ** (bits - 1);
   let [v1, v2] = [false, false];
-  // Whole values: three words of 32 bits hold 32 values of 3 bits.
+  // Values are not split: three words of 32 bits contain 32 values of 3 bits.
   const words = bits === 3 ? 3 : 1;
   let last: bigint | undefined;
   for (let at = 0; at < qzeros.length; at += words) {

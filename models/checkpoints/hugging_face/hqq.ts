@@ -1,6 +1,6 @@
 /**
- * Folders quantised with HQQ, as its library and transformers save them in safetensors: each linear layer is `NAME.W_q`, `.scale`,
- * `.zero` and its own settings as small tensors.
+ * Folders quantised with HQQ, as saved by its library and transformers in safetensors: each linear layer is stored as `NAME.W_q`, `.scale`, `.zero`,
+ * and its settings as small tensors.
  *
  * @module
  */
@@ -28,7 +28,7 @@ import {
 import type { QuantizationMethod, StoredTensors, WantedTensor } from "./stored_tensors.ts";
 import { storedFloats } from "../stored_values.ts";
 
-/** `quant_method` "hqq": 2, 3, 4 or 8 bits, groups of 32, 64, 128 or a row along axis 1, any that divide the rows along axis 0. */
+/** `quant_method` "hqq": 2, 3, 4 or 8 bits, in groups of 32, 64, 128 or a row along axis 1, or of any size that divides the rows along axis 0. */
 export const hqqTensors: QuantizationMethod = (_settings, tensors) => {
   return linearLayers(tensors, [".W_q"], (wanted) => openLinear(tensors, wanted));
 };
@@ -59,7 +59,7 @@ async function openLinear(
   const each = axis === 1 ? [groups, 1] : [1, groups];
   const scale = planeOf(tensors, `${stored}.scale`, FLOATS, each);
   const zero = planeOf(tensors, `${stored}.zero`, FLOATS, each);
-  // Along axis 0 a row is a class of rows, and every column is a group.
+  // Along axis 0, a row of scales belongs to a class of rows, and every column is a group.
   const perRow = axis === 1 ? columns / group : columns;
   const at = (row: number, g: number) => row * perRow + g;
   const values = { scales: storedFloats(scale, at), minima: storedFloats(zero, at) };
@@ -87,7 +87,7 @@ async function packingOf(tensors: StoredTensors, stored: string): Promise<HqqPac
   return packing;
 }
 
-// The words may be stored as floats of any width (`view_as_float`): the bytes are the same.
+// The words may be stored as floats of any width (`view_as_float`); the bytes are the same.
 function codesOf(tensors: StoredTensors, name: string, byteLength: number): Plane {
   const place = tensors.get(name);
   if (!place) throw new RangeError(`Cannot load tensor "${name}": it is missing`);

@@ -1,5 +1,5 @@
 /**
- * Folders with more layers than their configuration says.
+ * Folders with more layers than their configuration gives.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { ModelConfig } from "../../model_config.ts";
 import type { Note } from "../../config/config_keys.ts";
 import type { FolderNames } from "../folder_names.ts";
 
-/** As transformers does: of a file with more layers than the configuration the first are the model. */
+/** Notes additional layers, which are ignored as in transformers: the model consists of the first `num_hidden_layers` layers of the file. */
 export function noteLayersLeftOut(
   stored: Iterable<string>,
   { layerOf }: FolderNames,

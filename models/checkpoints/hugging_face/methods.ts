@@ -1,5 +1,5 @@
 /**
- * The table of quantisation methods of Hugging Face folders. A new one is a file and one line here.
+ * The table of quantisation methods of Hugging Face folders. A new method needs a file and a row here.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { packedTensors } from "./own.ts";
 import { torchaoTensors } from "./torchao.ts";
 import type { QuantizationMethod, QuantizedTensors, StoredTensors } from "./stored_tensors.ts";
 
-/** By `quant_method`. */
+/** Methods by `quant_method`. */
 export const QUANTIZATION_METHODS: Readonly<Record<string, QuantizationMethod>> = {
   qzo: packedTensors,
   gptq: gptqTensors,
@@ -28,13 +28,13 @@ export const QUANTIZATION_METHODS: Readonly<Record<string, QuantizationMethod>> 
 };
 
 /**
- * The quantised tensors of a folder; none without settings.
+ * The quantised tensors of a folder. Undefined if there are no settings.
  *
- * @param settings `quantization_config` of `config.json`, or the whole of `quantize_config.json`
- * @param what The file of the settings, for messages
- * @param options `unnamed`: the method of settings that name none, which are a file of their own. `note`: told what a user should know
- * @throws {SyntaxError} for settings that are no object.
- * @throws {RangeError} for a method that this library cannot read, settings that it cannot, and keys that are not known.
+ * @param settings `quantization_config` of `config.json`, or the whole contents of `quantize_config.json`.
+ * @param what Path of the settings, for messages.
+ * @param options `unnamed`: the method to assume if the settings, in a separate file, do not name one. `note`: called with information for the user.
+ * @throws {SyntaxError} when the settings are not an object.
+ * @throws {RangeError} when the method or one of its settings is not supported, or a key is unknown.
  */
 export function quantizedTensors(
   settings: unknown,
@@ -46,7 +46,7 @@ export function quantizedTensors(
   if (!isObject(settings)) {
     throw new SyntaxError(`Cannot read "${what}": its quantization settings are not an object`);
   }
-  // MLX writes its settings without a method, here and under "quantization".
+  // MLX writes its settings without a method, here and also under "quantization".
   if (settings.quant_method === undefined && unnamed === undefined && "group_size" in settings) {
     const named = Object.hasOwn(settings, "mode") || Object.keys(settings).length === 2;
     if (named) {

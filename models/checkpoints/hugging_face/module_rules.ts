@@ -1,6 +1,6 @@
 /**
- * Settings of single modules in GPTQModel's `dynamic`: `{"+:REGEX": {settings}, "-:REGEX": {}}`. The first rule whose expression matches
- * from the start of a module's name holds, those with `-:` before all others; these leave a module unquantised.
+ * Settings of individual modules in GPTQModel's `dynamic`: `{"+:REGEX": {settings}, "-:REGEX": {}}`. The first rule whose expression matches from the
+ * start of a module's name applies. Rules with `-:`, which leave a module unquantised, take precedence.
  *
  * @module
  */
@@ -14,18 +14,18 @@ import {
   shown,
 } from "../../config/config_keys.ts";
 
-/** Settings as a module has them: the common ones with those of its rule. */
+/** The settings of a module: the common settings, overridden by those of its rule. */
 export type SettingsOfModule = (module: string) => {
   readonly settings: Fields;
-  /** Where they come from, for messages: `dynamic "+:.*down_proj"`; undefined for the common ones. */
+  /** The rule for messages, such as `dynamic "+:.*down_proj"`. Undefined if only the common settings apply. */
   readonly rule?: string;
 };
 
 /**
- * The settings of each module.
+ * Returns a function that gives the settings of a module.
  *
- * @param table The keys that a rule may have
- * @throws {RangeError} naming the rule, for an expression that JavaScript does not read and keys that are not known.
+ * @param table The keys that a rule may contain.
+ * @throws {RangeError} when an expression is not valid in JavaScript, or a key is unknown. The message names the rule.
  */
 export function settingsByModule(
   settings: Fields,
@@ -67,10 +67,10 @@ function expressionOf(rule: string, what: string): RegExp {
 }
 
 /**
- * An expression that a file has for names of modules, to be matched from their start (`lastIndex` 0).
+ * A regular expression for module names from a file, which must match from the start of a name (`lastIndex` 0).
  *
- * @param attempt The beginning of a message
- * @throws {RangeError} for one that JavaScript does not read, or whose search could take forever.
+ * @param attempt The beginning of the error message.
+ * @throws {RangeError} when the expression is not valid in JavaScript, or its search could take forever.
  */
 export function moduleExpression(source: string, attempt: string): RegExp {
   let expression: RegExp;
@@ -90,7 +90,7 @@ export function moduleExpression(source: string, attempt: string): RegExp {
 const MOST_REPETITIONS = 6;
 const MOST_OPTIONS = 16;
 
-/** Whether backtracking ends soon, whatever the name: a file is not trusted. */
+/** Whether backtracking is bounded for every name, because files are not trusted. */
 function isQuick(source: string): boolean {
   const bare = source.replace(/\\./gsu, "a").replace(/\[[^\]]*\]/g, "a").replace(
     /\(\?[:=!<]?/g,

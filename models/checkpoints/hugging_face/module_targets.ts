@@ -1,6 +1,6 @@
 /**
- * Which of several schemes a module has by the `targets` of compressed-tensors: its name, an expression for names (`re:...`), or its class. A
- * name counts before an expression, that before a class.
+ * Chooses the scheme of a module by the `targets` of compressed-tensors: names, expressions for names (`re:...`) and classes. A name takes precedence
+ * over an expression, and an expression over a class.
  *
  * @module
  */
@@ -8,24 +8,24 @@
 import { shown } from "../../config/config_keys.ts";
 import { moduleExpression } from "./module_rules.ts";
 
-/** A scheme and what has it. */
+/** A scheme and its targets. */
 export interface Targeted<Scheme> {
-  /** Its name, for messages. */
+  /** Name of the group, for messages. */
   readonly group: string;
-  /** Names, expressions, classes. */
+  /** Names, expressions and classes. */
   readonly targets: unknown;
-  /** What they have. */
+  /** The scheme of these targets. */
   readonly scheme: Scheme;
 }
 
-/** Of linear layers. */
+/** Class of linear layers. */
 const CLASS = "Linear";
 
 /**
- * The scheme of each module.
+ * Returns a function that gives the scheme of a module.
  *
- * @throws {RangeError} for targets that are no texts or no expressions; of what is returned, for a module that no group targets, or that
- * groups with other schemes target in the same way.
+ * @throws {RangeError} when targets are not strings or contain an invalid expression. The returned function throws it for a module that no group
+ * targets, or that groups with different schemes target in the same way.
  */
 export function schemeByModule<Scheme>(
   groups: readonly Targeted<Scheme>[],
@@ -71,7 +71,7 @@ export function schemeByModule<Scheme>(
   };
 }
 
-/** Whether two schemes say the same. */
+/** Whether two schemes are equal. */
 export function isSame(one: unknown, other: unknown): boolean {
   return JSON.stringify(one) === JSON.stringify(other);
 }

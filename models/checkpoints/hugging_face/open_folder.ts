@@ -1,5 +1,5 @@
 /**
- * A model in a Hugging Face folder: `config.json`, `model.safetensors` or a sharded index, `tokenizer.json`.
+ * Opens a model in a Hugging Face folder: `config.json`, `model.safetensors` or an index with shards, `tokenizer.json`.
  *
  * @module
  */
@@ -44,17 +44,16 @@ import { tokenizerFromJson } from "../../tokenizers/tokenizer.ts";
 import { locateTensors, weightFiles } from "./weight_files.ts";
 import { notAModel } from "../disk/what_is_this.ts";
 
-/** As AutoGPTQ and AutoAWQ wrote them before config.json took the settings in; they named no method. */
+/** Settings files of AutoGPTQ and AutoAWQ, from before config.json contained the settings. They name no method. */
 const SETTINGS = { "quantize_config.json": "gptq", "quant_config.json": "awq" };
 
 const DENSE: Partial<Record<SafetensorsDtype, string>> = { F32: "F32", F16: "F16", BF16: "BF16" };
 
 /**
- * Opens a folder and checks that it holds the whole model. Tensors quantised by a method of
- * {@linkcode QUANTIZATION_METHODS} (`quantization_config` of `config.json`, or
- * `quantize_config.json` or `quant_config.json`) are read as they are.
+ * Opens a folder and checks that it contains the whole model. Tensors that are quantised by one of {@linkcode QUANTIZATION_METHODS}
+ * (`quantization_config` of `config.json`, or `quantize_config.json` or `quant_config.json`) are not decoded.
  *
- * @throws {SyntaxError | RangeError | TypeError} When a file is damaged or does not fit the configuration
+ * @throws {SyntaxError | RangeError | TypeError} when a file is damaged or does not fit the configuration.
  */
 export async function huggingFaceModelSource(folder: string): Promise<ModelSource> {
   const entries = await folderEntries(folder);
@@ -93,7 +92,7 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
     const tensors = new Map<string, TensorSource>();
     for (const weight of weightsOf(effective)) {
       const { name, huggingFace, rows, columns, role } = weight;
-      // Some exporters store the tied table under the head's name only.
+      // Some exporters store a tied embedding only under the name of the head.
       const others = role === "embedding" && !untied && head ? [head] : [];
       const found = [huggingFace, ...others].find(has);
       if (!found) {
@@ -138,7 +137,7 @@ export async function huggingFaceModelSource(folder: string): Promise<ModelSourc
   }
 }
 
-/** Refuses a `model_type` that is not known, and says what the nearest one lacks. */
+/** Rejects an unknown `model_type`, and says what the nearest known one lacks. */
 async function refuseUnknown(
   json: unknown,
   name: string,
@@ -171,7 +170,7 @@ async function quantizedOf(
     const own = await readJsonFile(name, "settings", { optional: true });
     if (own !== undefined) return quantizedTensors(own, tensors, name, { unnamed, note });
   }
-  // HQQ's own library writes no settings: each layer has them.
+  // HQQ's own library writes no settings file: each layer contains its settings.
   const isHqq = [...tensors.keys()].some((tensor) => tensor.endsWith(".W_q"));
   return isHqq ? quantizedTensors({}, tensors, configName, { unnamed: "hqq", note }) : undefined;
 }

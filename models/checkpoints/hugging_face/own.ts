@@ -1,5 +1,5 @@
 /**
- * Folders in this library's own form: planes and a table of formats in `config.json`.
+ * Folders in this library's own form: packed planes, and a table of formats in `config.json`.
  *
  * @module
  */
@@ -18,7 +18,7 @@ import { secondPart } from "../../../quant/layouts/trained_part.ts";
 import { storedFloats } from "../stored_values.ts";
 import type { QuantizationMethod } from "./stored_tensors.ts";
 
-/** `quant_method` "qzo": `formats` names the format of each quantised tensor. */
+/** `quant_method` "qzo": `formats` gives the format of each quantised tensor. */
 export const packedTensors: QuantizationMethod = ({ formats: table }, tensors, what) => {
   if (typeof table !== "object" || table === null) {
     throw new RangeError(`Cannot read "${what}": its quantization method "qzo" has no formats`);
@@ -34,7 +34,7 @@ export const packedTensors: QuantizationMethod = ({ formats: table }, tensors, w
       if (!codes) {
         throw new RangeError(`Cannot load tensor "${stored}": "${stored}.codes" is missing`);
       }
-      // All planes of a tensor lie in one file.
+      // All planes of a tensor are in the same file.
       const file = { tensors: codes.planes, metadata: new Map<string, string>() };
       const scales = tensors.get(`${stored}.scales`);
       const { layout } = format;
@@ -48,9 +48,9 @@ export const packedTensors: QuantizationMethod = ({ formats: table }, tensors, w
         rows,
         columns,
         format,
-        // Rows do not begin with the same class everywhere.
+        // Pieces of rows could begin with different classes.
         whole: rowPeriod(layout) !== undefined,
-        // Integer scales are folded with their super-blocks, when the folder is written anew.
+        // Integer scales are folded together with their super-blocks, when the folder is rewritten.
         stored: scales && !hasIntegerScales(layout)
           ? {
             scales: storedFloats(scales, at),

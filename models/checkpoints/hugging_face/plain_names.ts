@@ -1,6 +1,5 @@
 /**
- * Names of tensors without what wrappers of training put around them: `torch.compile`, data parallelism, sharding, checkpoints of
- * activations, adapters.
+ * Removes from tensor names what training wrappers add: `torch.compile`, data parallelism, sharding, activation checkpointing, adapters.
  *
  * @module
  */
@@ -10,25 +9,25 @@ import type { FolderNames } from "../folder_names.ts";
 import type { StoredTensorPlace } from "./stored_tensors.ts";
 import { few } from "../tensor_places.ts";
 
-/** Anywhere in a name; all of it is the same model without. */
+/** Segments that may occur anywhere in a name and can be removed. */
 const SEGMENTS = /(^|\.)(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)(?=\.)/g;
-/** In front of a whole model. */
+/** Prefixes of a whole model. */
 const FRONTS = /^(?:(?:module|base_model\.model)\.)+(?=([^.]+)\.)/;
 
-/** Tensors by their plain names. */
+/** Tensors by plain name. */
 export interface PlainTensors {
-  /** By plain name, in the order of the files. */
+  /** Tensors by plain name, in the order of the files. */
   readonly tensors: ReadonlyMap<string, StoredTensorPlace>;
-  /** A sentence when names were not plain. */
+  /** A sentence if names were changed. */
   readonly notes: readonly string[];
 }
 
 /**
- * The same tensors by plain names.
+ * Returns tensors by plain name.
  *
- * @param what The model, for messages
- * @param names Those that the architecture has
- * @throws {RangeError} When two tensors have the same plain name.
+ * @param what The model, for messages.
+ * @param names Names that the architecture has.
+ * @throws {RangeError} when two tensors have the same plain name.
  */
 export function plainTensors(
   what: string,
@@ -40,7 +39,7 @@ export function plainTensors(
     const bare = withoutSegments(name);
     return bare.slice(frontOf(bare, known).length);
   };
-  // What a model without its head calls its parts; transformers takes those too.
+  // Names of the parts of a model without its head, which transformers also accepts.
   const headless = ![...stored.keys()].some((name) => `.${unwrapped(name)}`.includes(`.${base}.`));
   const parts = new Set([...first.behindBase, "rotary_emb"]);
   const plain = (name: string): string => {
@@ -87,13 +86,13 @@ function withoutSegments(name: string): string {
   return name.replace(SEGMENTS, "").replace(/^\./, "");
 }
 
-/** What stands before a whole model's name, whose first part is one of `known`. */
+/** The wrappers' prefix of a name, if it is followed by one of `known`. */
 function frontOf(bare: string, known: ReadonlySet<string>): string {
   const [front = "", next = ""] = FRONTS.exec(bare) ?? [];
   return known.has(next) ? front : "";
 }
 
-/** What was taken away from a name. */
+/** The segments that are removed from a name. */
 function addedTo(name: string, known: ReadonlySet<string>): Set<string> {
   const inside = name.matchAll(SEGMENTS).map(([, , part]) => part);
   const front = frontOf(withoutSegments(name), known);

@@ -1,5 +1,5 @@
 /**
- * The keys of quantisation settings (`quantization_config` of `config.json`, `quantize_config.json`), a table for each method.
+ * The keys of quantisation settings (`quantization_config` of `config.json`, `quantize_config.json`), with a table for each method.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import {
 
 const bySuffix = "the tensors show which modules are quantised";
 
-// How a tool found the codes, and how others run them.
+// How a tool found the codes, and how other programs run them.
 const MADE_WITH: KeyTable = {
   ...keysOf(
     `model_name_or_path model_file_base_name dataset tokenizer batch_size nsamples seqlen iters lr minmax_lr true_sequential static_groups
@@ -53,7 +53,7 @@ const MADE_WITH: KeyTable = {
   super_group_size: only([], "quantised scales"),
 };
 
-/** Settings that a rule of `dynamic` may set for the modules that it names. */
+/** Settings that a rule of `dynamic` may change for the modules it matches. */
 export const DYNAMIC_KEYS: KeyTable = {
   ...MADE_WITH,
   ...keysOf("bits group_size desc_act sym", read()),
@@ -102,7 +102,7 @@ const WEIGHTS: KeyTable = {
   block_structure: only([], "scales belong to rows or to groups within a row"),
 };
 
-// Transforms of weights alone are in the stored weights already; of inputs and outputs they would have to be computed.
+// Transforms of weights are already contained in the stored weights; those of inputs and outputs would have to be computed.
 const TRANSFORMS: KeyTable = {
   config_groups: entries({
     ...keysOf(
@@ -180,7 +180,7 @@ const TORCHAO: KeyTable = {
 
 const QZO: KeyTable = keysOf("quant_method formats", read());
 
-/** By `quant_method`. */
+/** Tables by `quant_method`. */
 export const QUANTIZATION_KEYS: Readonly<Record<string, KeyTable>> = {
   qzo: QZO,
   gptq: GPTQ,

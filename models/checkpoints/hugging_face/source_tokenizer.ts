@@ -1,5 +1,5 @@
 /**
- * The files of a Hugging Face folder that say something of its tokenizer.
+ * Reads the files of a Hugging Face folder that describe its tokenizer.
  *
  * @module
  */
@@ -11,15 +11,15 @@ import { list as inWords, namesIn } from "../disk/look.ts";
 import { readFileText, readJsonFile, readOptionalText } from "../disk/read_file.ts";
 import type { TokenizerFiles } from "../checkpoint.ts";
 
-/** Where a folder has chat templates beside its `chat_template.jinja`. */
+/** Folder of the chat templates that exist in addition to `chat_template.jinja`. */
 const TEMPLATES = "additional_chat_templates";
 const MOST_TEMPLATES = 100;
 
 /**
- * What a folder says of its tokenizer; undefined where it has no `tokenizer.json`.
+ * Reads the tokenizer files of a folder. Undefined if it has no `tokenizer.json`.
  *
- * @param modelConfig Contents of its `config.json`
- * @throws {SyntaxError | RangeError} When a file is damaged or too large, or a link out of the folder
+ * @param modelConfig Contents of the folder's `config.json`.
+ * @throws {SyntaxError | RangeError} when a file is damaged or too large, or is a link that points outside the folder.
  */
 export async function readTokenizerFiles(
   folder: string,
@@ -51,7 +51,7 @@ export async function readTokenizerFiles(
   };
 }
 
-/** What is read beside `config.json` and weights, and goes along where the model is written. */
+/** Files that are read in addition to `config.json` and the weights, and are copied when the model is written. */
 async function sideFiles(folder: string): Promise<string[]> {
   const templates = await namesIn(join(folder, TEMPLATES));
   return [
@@ -61,7 +61,7 @@ async function sideFiles(folder: string): Promise<string[]> {
   ];
 }
 
-/** `chat_template.json` is a processor's: it counts where nothing else has a template. */
+/** `chat_template.json` belongs to a processor: its template is used if nothing else has one. */
 function templateOfProcessor(config: unknown, file: unknown): string | undefined {
   if ((config as { chat_template?: unknown } | undefined)?.chat_template) return undefined;
   const template = (file as { chat_template?: unknown } | undefined)?.chat_template;
@@ -69,9 +69,9 @@ function templateOfProcessor(config: unknown, file: unknown): string | undefined
 }
 
 /**
- * The templates, besides the default one, that a folder has as files of their own.
+ * The chat templates of a folder that are separate files, without the default one.
  *
- * @throws {RangeError} For more than 100
+ * @throws {RangeError} when there are more than 100.
  */
 export async function templatesOfFolder(folder: string): Promise<NamedTemplates> {
   const path = join(folder, TEMPLATES);
@@ -90,7 +90,7 @@ export async function templatesOfFolder(folder: string): Promise<NamedTemplates>
   return templates;
 }
 
-/** The path of the file of such a template, from its folder. */
+/** Path of a template's file, relative to the model's folder. */
 export function templateFile(name: string): string {
   return join(TEMPLATES, `${name}.jinja`);
 }

@@ -1,5 +1,5 @@
 /**
- * What readers of quantised folders have in common: planes by name and shape, checked; halves, words and settings.
+ * Shared code of the readers of quantised folders: planes by name, with checked shapes; halves, words and settings.
  *
  * @module
  */
@@ -22,22 +22,23 @@ import type {
   WantedTensor,
 } from "./stored_tensors.ts";
 
-/** What a quantisation's settings hold, not checked yet. */
+/** Quantisation settings, not validated. */
 export type Settings = Readonly<Record<string, unknown>>;
 
-/** Types that scales and zero points come in. */
+/** Types in which scales and zero points may be stored. */
 export const FLOATS: readonly SafetensorsDtype[] = ["F16", "BF16", "F32"];
 
-/** A plane, with its name for messages. */
+/** A plane with its name. */
 export interface Plane extends StoredTensorPlace {
-  /** In the file. */
+  /** Name in the file. */
   readonly name: string;
 }
 
 /**
  * A plane of a tensor.
  *
- * @throws {RangeError} when it is missing. @throws {TypeError} for another type or shape.
+ * @throws {RangeError} when it is missing.
+ * @throws {TypeError} when it has another type or shape.
  */
 export function planeOf(
   tensors: StoredTensors,
@@ -57,12 +58,12 @@ export function planeOf(
   return { ...place, name };
 }
 
-/** All bytes of a plane, in a buffer of their own. */
+/** All bytes of a plane, in a separate buffer. */
 export async function bytesOf(
   { file, offset, byteLength }: StoredTensorPlace,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = await file.read(offset, byteLength);
-  // Views of words start where their buffer does.
+  // Views of words start at offset 0 of the buffer.
   return bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
 }
 
@@ -72,10 +73,9 @@ export async function wordsOf(place: StoredTensorPlace): Promise<Int32Array<Arra
 }
 
 /**
- * The values of a plane of floats as the nearest f16 bits: of f16 as they are, of bf16 without loss from 2^-14 up, of f32
- * rounded.
+ * The values of a plane of floats as f16 bits, rounded to nearest: f16 is unchanged, bf16 is exact from 2^-14 up, f32 is rounded.
  *
- * @throws {RangeError} naming the tensor for a value that is not finite or beyond f16.
+ * @throws {RangeError} when a value is not finite or is outside the range of f16. The message names the tensor.
  */
 export async function halvesOf(place: Plane): Promise<Uint16Array<ArrayBuffer>> {
   const { buffer } = await bytesOf(place);
@@ -94,7 +94,7 @@ export async function halvesOf(place: Plane): Promise<Uint16Array<ArrayBuffer>> 
   });
 }
 
-/** The integers of a small plane of 1, 4 or 8-byte integers. @throws {TypeError} for another type. */
+/** The integers of a small plane of 1, 4 or 8-byte integers. @throws {TypeError} when it has another type. */
 export async function integersOf(
   tensors: StoredTensors,
   name: string,
@@ -108,8 +108,8 @@ export async function integersOf(
 }
 
 /**
- * @param rows Output features of the layer
- * @throws {RangeError} when it has a bias that is not zero: some writers give every layer one of zeros.
+ * @param rows Output features of the layer.
+ * @throws {RangeError} when the layer has a bias that is not zero. Biases of zeros, which some writers add to every layer, are accepted.
  */
 export async function checkNoBias(
   tensors: StoredTensors,
@@ -118,14 +118,14 @@ export async function checkNoBias(
 ): Promise<void> {
   const place = tensors.has(name) ? tensors.get(name) : undefined;
   if (!place) return;
-  // More bytes than a bias of f64 has are none, and not worth reading.
+  // A plane with more bytes than a bias of f64 is not a bias, and not worth reading.
   const isZero = place.byteLength <= rows * 8 && (await bytesOf(place)).every((byte) => byte === 0);
   if (!isZero) {
     throw new RangeError(`Cannot load tensor "${name}": biases of linear layers are not supported`);
   }
 }
 
-/** Some rows of a tensor without a codebook, or the whole of any. @throws {RangeError} for rows that are not there. */
+/** Some rows of a tensor without a codebook, or all rows of any tensor. @throws {RangeError} when the rows do not exist. */
 function rowsOf(t: PackedTensor, first: number, rows: number): PackedTensor {
   if (first === 0 && rows === t.rows) return t;
   if (!(Number.isSafeInteger(first) && first >= 0 && rows >= 0 && first + rows <= t.rows)) {
@@ -138,7 +138,7 @@ function rowsOf(t: PackedTensor, first: number, rows: number): PackedTensor {
     if (Number.isInteger(first * perRow) && Number.isInteger(rows * perRow)) {
       return plane.slice(first * perRow, (first + rows) * perRow);
     }
-    // An odd number of halves: a word holds the end of one row and the start of the next.
+    // An odd number of halves per row: a word may contain the end of one row and the start of the next.
     const all = new Uint16Array(plane.buffer, plane.byteOffset, plane.length * 2);
     const halves = Math.floor(all.length / t.rows);
     const out = new Uint32Array(Math.ceil(rows * halves / 2));
@@ -148,7 +148,7 @@ function rowsOf(t: PackedTensor, first: number, rows: number): PackedTensor {
   const rest = { ...t, rows, codes: part(t.codes), scales: part(t.scales) };
   const period = rowPeriod(t.layout);
   if (period === undefined) return rest;
-  // The first row's class comes first.
+  // The codebook is rotated so that it begins with the class of the first row.
   const turn = first % period * t.columns;
   const [head, tail] = [t.codebook.subarray(turn), t.codebook.subarray(0, turn)];
   const codebook = new Uint32Array(t.codebook.length);
@@ -157,7 +157,7 @@ function rowsOf(t: PackedTensor, first: number, rows: number): PackedTensor {
   return { ...rest, codebook };
 }
 
-/** The format that stores a layout's planes as they are. @throws {RangeError} naming the tensor when there is none. */
+/** The format that stores a layout's planes unchanged. @throws {RangeError} when there is none. The message names the tensor. */
 export function formatOfLayout(layout: Layout, tensor: string): Format {
   const format = ownFormat(layout);
   if (!format) {
@@ -168,7 +168,11 @@ export function formatOfLayout(layout: Layout, tensor: string): Format {
   return format;
 }
 
-/** The first of `keys` that the settings have, if its value is known. @throws {RangeError} naming key and value. */
+/**
+ * The value of the first of `keys` that exists in the settings.
+ *
+ * @throws {RangeError} when it is not one of `known`. The message gives key and value.
+ */
 export function oneOf<Value extends number | string | boolean>(
   settings: Settings,
   keys: readonly string[],
@@ -188,8 +192,8 @@ export function oneOf<Value extends number | string | boolean>(
 }
 
 /**
- * The linear layers of a folder whose planes are called `MODULE` and a suffix: quantised where one of `suffixes` is there.
- * `open` is given the module's name as `stored`.
+ * The quantised linear layers of a folder, whose planes are named `MODULE` plus a suffix. A layer is quantised if a plane with one of `suffixes`
+ * exists. `open` receives the module's name as `stored`.
  */
 export function linearLayers(
   tensors: StoredTensors,
@@ -203,7 +207,7 @@ export function linearLayers(
   };
 }
 
-/** A tensor that can only be unpacked whole. */
+/** A tensor that can be unpacked only as a whole. */
 export function wholeTensor(
   { name, rows, columns }: WantedTensor,
   rest: Pick<TensorSource, "format" | "stored" | "columnOrder">,
@@ -213,7 +217,7 @@ export function wholeTensor(
   return { name, rows, columns, ...rest, whole: true, read };
 }
 
-/** @throws {RangeError} when a layer's own record of its shape, tensor `NAME.FIELD`, is another. */
+/** @throws {RangeError} when the shape recorded in the tensor `NAME.FIELD` differs from the layer's shape. */
 export async function checkShapeRecord(
   tensors: StoredTensors,
   { stored, rows, columns }: WantedTensor,

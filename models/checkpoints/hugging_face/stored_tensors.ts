@@ -1,5 +1,5 @@
 /**
- * The tensors of a Hugging Face folder, in whichever of its files they lie.
+ * Positions of the tensors in the files of a Hugging Face folder.
  *
  * @module
  */
@@ -8,18 +8,18 @@ import type { SafetensorsTensor } from "../../../quant/files/safetensors.ts";
 import type { FileSource } from "../disk/files.ts";
 import type { TensorSource } from "../checkpoint.ts";
 
-/** Where a tensor lies. */
+/** Position of a tensor. */
 export interface StoredTensorPlace extends SafetensorsTensor {
-  /** Open as long as the model's source is. */
+  /** The file. It is open as long as the model's source is. */
   readonly file: FileSource;
-  /** Every tensor of that file. */
+  /** All tensors of that file, by name. */
   readonly planes: Map<string, SafetensorsTensor>;
 }
 
-/** Places by name in the file. */
+/** Positions by name in the file. */
 export type StoredTensors = ReadonlyMap<string, StoredTensorPlace>;
 
-/** Which tensor is wanted. */
+/** The tensor to open. */
 export interface WantedTensor {
   /** GGUF name. */
   readonly name: string;
@@ -33,20 +33,24 @@ export interface WantedTensor {
 
 /** The quantised tensors of a folder. */
 export interface QuantizedTensors {
-  /** Whether the tensor that would be `stored` if it were dense is quantised. */
+  /** Whether the tensor that would be named `stored` if it were dense is quantised. */
   has(stored: string): boolean;
-  /** Checks the planes of a tensor that `has` knows. @throws {RangeError | TypeError} naming tensor and field. */
+  /**
+   * Checks the planes of a tensor for which `has` is true, and opens it.
+   *
+   * @throws {RangeError | TypeError} when they do not fit. The message names tensor and field.
+   */
   open(wanted: WantedTensor): TensorSource | Promise<TensorSource>;
-  /** What a user should know of the tensors opened so far. */
+  /** Information for the user about the tensors opened so far. */
   notes?(): readonly string[];
 }
 
 /**
- * A way to quantise a folder: reads its settings, finds its tensors.
+ * A quantisation method: reads the settings of a folder and finds its quantised tensors.
  *
- * @param settings What `quantization_config` holds, not checked yet
- * @param what The file of the settings, for messages
- * @throws {RangeError} for settings that are missing or not supported.
+ * @param settings Contents of `quantization_config`, not validated.
+ * @param what Path of the settings, for messages.
+ * @throws {RangeError} when settings are missing or not supported.
  */
 export type QuantizationMethod = (
   settings: Readonly<Record<string, unknown>>,

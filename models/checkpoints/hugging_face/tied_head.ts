@@ -1,5 +1,5 @@
 /**
- * A stored head beside an embedding that is to be the head too.
+ * Handles a stored head next to an embedding that is tied to the head.
  *
  * @module
  */
@@ -7,12 +7,12 @@
 import type { FolderNames } from "../folder_names.ts";
 import type { ClaimedTensors } from "../tensor_places.ts";
 
-/** Bytes of a look; a head that is another table differs everywhere. */
+/** Bytes per comparison. A head with other values differs everywhere. */
 const PIECE = 65536;
 
 /**
- * What to know of the stored head of a model whose `tie_word_embeddings` is true: it is left out, and readers differ where it has values
- * of its own. Undefined where none is stored beside the embedding.
+ * A note about the stored head of a model whose `tie_word_embeddings` is true. The head is left out. If its values differ from the embedding's, the
+ * note says how other programs treat it. Undefined if head and embedding are not both stored.
  */
 export async function noteOnTiedHead(
   tensors: ClaimedTensors,

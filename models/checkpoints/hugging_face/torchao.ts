@@ -1,6 +1,6 @@
 /**
- * Folders quantised with torchao, saved as safetensors: each linear layer is `NAME._weight_qdata`, `._weight_scale` and, where there
- * are zero points, `._weight_zero_point`.
+ * Folders quantised with torchao and saved as safetensors: each linear layer is stored as `NAME._weight_qdata`, `._weight_scale` and, if there are
+ * zero points, `._weight_zero_point`.
  *
  * @module
  */
@@ -24,9 +24,9 @@ import type { QuantizationMethod, StoredTensors, WantedTensor } from "./stored_t
 import { storedFloats } from "../stored_values.ts";
 
 /**
- * `quant_method` "torchao": integers of up to 8 bits with one signed byte a code (`Int8Tensor`, `IntxUnpackedToInt8Tensor`), per row
- * or in groups of 32, 64, 128, read as 8 bits; int4 in rows (`Int4Tensor`) and tiles (`Int4TilePackedTo4dTensor`). How activations
- * would be quantised is not asked. Refused: forms of one maker's devices (`Int4PlainInt32Tensor`), floats.
+ * `quant_method` "torchao": integers of up to 8 bits with one signed byte per code (`Int8Tensor`, `IntxUnpackedToInt8Tensor`), per row or in groups
+ * of 32, 64, 128, read as 8 bits; int4 in rows (`Int4Tensor`) and tiles (`Int4TilePackedTo4dTensor`). Settings of activations are ignored.
+ * Vendor-specific forms (`Int4PlainInt32Tensor`) and floats are rejected.
  */
 export const torchaoTensors: QuantizationMethod = (_settings, tensors) => {
   return linearLayers(tensors, ["._weight_qdata"], (wanted) => openLinear(tensors, wanted));

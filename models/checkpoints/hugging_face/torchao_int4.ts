@@ -1,6 +1,6 @@
 /**
- * Four-bit linear layers of folders quantised with torchao: `NAME._weight_qdata` with `._weight_scale` and `._weight_zero_point`, or in
- * tiles with `._weight_scale_and_zero`.
+ * Four-bit linear layers of folders quantised with torchao: `NAME._weight_qdata` with `._weight_scale` and `._weight_zero_point`, or in tiles with
+ * `._weight_scale_and_zero`.
  *
  * @module
  */
@@ -23,7 +23,7 @@ import {
 import type { StoredTensors, WantedTensor } from "./stored_tensors.ts";
 import { storedFloats } from "../stored_values.ts";
 
-/** `Int4Tensor`: two signed codes a byte. */
+/** `Int4Tensor`: two signed codes per byte. */
 export function openInt4Rows(
   tensors: StoredTensors,
   wanted: WantedTensor,
@@ -46,7 +46,7 @@ export function openInt4Rows(
     }, shape));
 }
 
-/** `Int4TilePackedTo4dTensor`: as CUDA's tensor cores want it. AMD's own order cannot be told from the file. */
+/** `Int4TilePackedTo4dTensor`: the order used by CUDA's tensor cores. AMD's order cannot be recognised from the file. */
 export function openInt4Tiles(
   tensors: StoredTensors,
   wanted: WantedTensor,
@@ -55,7 +55,7 @@ export function openInt4Tiles(
   const plane = (suffix: string) => `${stored}._weight_${suffix}`;
   const [, outers, , half] = tensors.get(plane("qdata"))!.shape;
   const tiles = 2 * half;
-  // Columns are padded to what the kernel wants, at least to whole tiles: the planes have what the words have.
+  // Columns are padded as the kernel requires, at least to whole tiles. The planes have as many columns as the words.
   const width = outers * 16 * tiles;
   const height = Math.ceil(rows / 8) * 8;
   const codes = planeOf(tensors, plane("qdata"), ["I32"], [height / 8, outers, 32, half]);

@@ -1,14 +1,14 @@
 /**
- * Dense matrices that a folder has with a row for each input, as those of GPT-2.
+ * Dense matrices that a folder stores with one row per input, as GPT-2 does.
  *
  * @module
  */
 
 /**
- * The elements of a matrix with its rows as columns.
+ * The elements of the transposed matrix.
  *
- * @param rows Of the matrix as it is given
- * @param width Bytes of an element
+ * @param rows Number of rows of the given matrix.
+ * @param width Bytes per element.
  */
 export function transposedBytes(
   bytes: Uint8Array,

@@ -1,8 +1,8 @@
 /**
- * Which files of a Hugging Face folder its weights are read from, and where in them each tensor lies.
+ * Chooses the files of a Hugging Face folder from which its weights are read, and finds each tensor in them.
  *
- * The order of preference is that of transformers: a whole `model.safetensors`, then the shards of an index. What lies beside and is not
- * read is noted; what could be meant twice is an error.
+ * The order of preference is that of transformers: a whole `model.safetensors`, then the shards of an index. Files that are not read are noted. An
+ * ambiguous choice is an error.
  *
  * @module
  */
@@ -23,31 +23,31 @@ const VARIANT_INDEX = /^model\.safetensors\.index\.([\w-]+)\.json$/;
 /** Far more than the shards of any model. */
 const MOST_FILES = 10_000;
 
-/** Files of a folder that hold its weights. */
+/** Files of a folder that contain its weights. */
 export interface WeightFiles {
-  /** Their names. */
+  /** Names of the files. */
   readonly names: readonly string[];
-  /** The file of each tensor, where an index says it. */
+  /** The file of each tensor, if there is an index. */
   readonly index?: { readonly name: string; readonly files: ReadonlyMap<string, string> };
-  /** What a user should know: what was chosen, what was left. */
+  /** Information for the user: what was chosen and what was left. */
   readonly notes: readonly string[];
 }
 
-/** Beside a model, and never what it is read from: adapters, states of training, and the form of a model's makers, which has other names. */
+/** Files next to a model from which it is never read: adapters, training states, and the original form of a model, which uses other names. */
 const OTHERS = /^(?:adapter(?:_model)?|consolidated|optimizer|scheduler|rng_state\w*)[.-]/;
 
-/** Whether a file name is that of weights in safetensors which a model may be read from. */
+/** Whether a file name is that of safetensors weights from which a model may be read. */
 export function isWeights(name: string): boolean {
   return name.endsWith(".safetensors") && !OTHERS.test(name);
 }
 
 /**
- * Chooses the files of a folder by their names and its index; undefined when there are none.
+ * Chooses the files of a folder by their names and its index. Undefined if there are none.
  *
- * @param entries The names of the folder's files
- * @throws {Deno.errors.NotFound} When shards are missing
- * @throws {RangeError} When several files could be meant
- * @throws {SyntaxError} When the index is none
+ * @param entries Names of the folder's files.
+ * @throws {Deno.errors.NotFound} when shards are missing.
+ * @throws {RangeError} when the choice is ambiguous.
+ * @throws {SyntaxError} when the index is not valid.
  */
 export async function weightFiles(
   folder: string,
@@ -120,7 +120,7 @@ async function readIndex(folder: string, name: string): Promise<Map<string, stri
   const files = new Map<string, string>();
   const names = new Set<string>();
   for (const [tensor, given] of Object.entries(map as Record<string, unknown>)) {
-    // Some writers say that it is the same folder.
+    // Some writers prefix file names with `./`.
     const file = typeof given === "string" ? given.replace(/^\.\//, "") : given;
     if (typeof file !== "string" || file.length > 255 || /[\\/\0]|^\.{0,2}$/.test(file)) {
       throw new SyntaxError(
@@ -202,27 +202,27 @@ async function withoutIndex(
 
 function shardsOf(pattern: string): string[] {
   const count = /-\?-of-(\d{5})/.exec(pattern)![1];
-  // As many names as there could be files; a count of 99999 with one shard is listed no further.
+  // At most 99999 names. Messages abbreviate the list if many of the files are missing.
   return Array.from(
     { length: Number(count) },
     (_, i) => pattern.replace("-?-", `-${String(i + 1).padStart(5, "0")}-`),
   );
 }
 
-/** Where tensors lie, and what a user should know of it. */
+/** Positions of tensors, with notes. */
 export interface LocatedTensors {
-  /** By name in the file. */
+  /** Positions by name in the file. */
   readonly tensors: Map<string, StoredTensorPlace>;
-  /** A sentence each. */
+  /** Information for the user, one sentence each. */
   readonly notes: readonly string[];
 }
 
 /**
- * Opens the chosen files and finds every tensor. The index decides where a tensor is read that lies in several files.
+ * Opens the chosen files and finds every tensor. If several files contain a tensor, the index decides which is read.
  *
- * @param files Is filled with what was opened: closing it is the caller's, also after an error
- * @throws {RangeError} When a file lacks a tensor that the index has there, or two have one that no index places
- * @throws What opening and {@linkcode readSafetensors} throw
+ * @param files Receives the opened files. The caller must close them, even after an error.
+ * @throws {RangeError} when a file lacks a tensor that the index assigns to it, or two files contain a tensor that no index assigns.
+ * @throws Any error of opening files and of {@linkcode readSafetensors}.
  */
 export async function locateTensors(
   folder: string,

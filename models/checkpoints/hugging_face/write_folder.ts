@@ -1,5 +1,5 @@
 /**
- * A Hugging Face folder written as it was, but for trained values.
+ * Writes a Hugging Face folder in its original form, except for trained values.
  *
  * @module
  */
@@ -15,17 +15,18 @@ import type { WriteOptions } from "../write_options.ts";
 import { writeFolderWhole } from "../disk/write_together.ts";
 
 const INDEX = "model.safetensors.index.json";
-/** Names of files that are left out, in a note. */
+/** Maximum number of omitted files that a note names. */
 const NAMED = 5;
 const PIECE = 8 * 2 ** 20;
 
 /**
- * Copies a folder byte for byte, except for what the `patches` of the source's tensors replace: the weights that the model is read from,
- * and what {@linkcode folderPart} says a model needs or tells about it. All else stays behind, links out of the folder before all; what a model
- * needs is followed where `config.json` is a link out too. The folder appears when all of it is written; into one that is there the files go together, `config.json` last.
+ * Copies a folder byte for byte, except for what the `patches` of the source's tensors replace. It copies the weight files that the model is read
+ * from, and the files that a model needs or that describe it ({@linkcode folderPart}). All others are left out, in particular links that point
+ * outside the folder; needed files that are such links are copied only if `config.json` is one too. A new folder appears when everything is written.
+ * Into an existing folder, the files are moved together, `config.json` last.
  *
- * @returns Notes of what was left out
- * @throws {RangeError} When `path` is the folder itself
+ * @returns Notes about what was left out.
+ * @throws {RangeError} when `path` is the folder itself.
  */
 export async function writeStoredFolder(
   source: ModelSource,
@@ -56,7 +57,7 @@ export async function writeStoredFolder(
   ];
 }
 
-/** Copies files of weights into a folder, then writes over what was trained. */
+/** Copies weight files into a folder, then overwrites the trained values. */
 async function writeWeights(
   source: ModelSource,
   files: StoredFolder["files"],
@@ -82,7 +83,7 @@ async function writeWeights(
   for (const file of written.values()) await file.sync();
 }
 
-/** @throws {RangeError} When `path` is the folder itself. */
+/** @throws {RangeError} when `path` is the folder itself. */
 export async function assertOtherFolder(
   { path: from }: Pick<StoredFolder, "path">,
   path: string,
@@ -92,11 +93,11 @@ export async function assertOtherFolder(
   }
 }
 
-/** What of a folder goes along with its weights. */
+/** The files of a folder other than its weights. */
 interface OtherFiles {
-  /** By name, `config.json` last: a folder with one is a whole model. */
+  /** Names of the copied files, with `config.json` last, because a folder that has one is a complete model. */
   readonly copied: readonly string[];
-  /** Names and why not. */
+  /** Files that are left out: their names, with a reason for links. */
   readonly left: readonly string[];
 }
 
@@ -106,10 +107,10 @@ async function otherFiles({ path: folder, files }: StoredFolder): Promise<OtherF
   const links = await FolderLinks.of(folder);
   for (const { name, isLink, isFile } of await allEntries(folder)) {
     if (name.startsWith(".") || name.endsWith(".part") || files.has(name)) continue;
-    if (name === dirname(templateFile("default"))) continue; // Written by who has read them.
+    if (name === dirname(templateFile("default"))) continue; // Written by writeStoredFolder from the templates that were read.
     const part = folderPart(name);
     const out = isLink && await links.leadsOut(name);
-    // A left-over one: shards that it names are not what was read.
+    // A left-over index: it names shards that were not read.
     const stale = name === INDEX && files.size === 1 && files.has("model.safetensors");
     const wanted = part === "needed" && !stale && !(out && await links.isForeign(name)) ||
       part === "about" && !out;

@@ -1,5 +1,5 @@
 /**
- * A model as a folder in this library's own form: safetensors whose packed tensors keep their formats.
+ * Writes a model as a folder in this library's own form: safetensors in which packed tensors keep their formats.
  *
  * @module
  */
@@ -22,23 +22,23 @@ import { writeFolderWhole } from "../disk/write_together.ts";
 import { templateFile } from "./source_tokenizer.ts";
 import { isQuantised } from "../../../quant/layouts/layout.ts";
 
-/** What a folder is to hold. */
+/** Contents of a folder. */
 export interface OwnFolder {
-  /** Their bytes are read when they are written. */
+  /** Tensors, whose bytes are read when they are written. */
   readonly tensors: readonly FolderTensor[];
-  /** What `config.json` is to say. */
+  /** Contents of `config.json`. */
   readonly config: unknown;
-  /** Other files by name. */
+  /** Contents of other files, by name. */
   readonly files: ReadonlyMap<string, string>;
-  /** What a user should know of it, a sentence each. */
+  /** Information for the user, one sentence each. */
   readonly notes: readonly string[];
 }
 
 /**
  * Plans a folder without reading a tensor.
  *
- * @throws {RangeError} For what such a folder has no form for: columns in an order of their own, divisors of rotary frequencies that no
- * `rope_scaling` has
+ * @throws {RangeError} when such a folder cannot express the model: columns in a different order, or divisors of rotary frequencies that no
+ * `rope_scaling` produces.
  */
 export function ownFolder(source: ModelSource): OwnFolder {
   const { tokenizerFiles } = source;
@@ -77,7 +77,7 @@ export function ownFolder(source: ModelSource): OwnFolder {
   };
 }
 
-/** Writes it, all at once; into a folder that is there `config.json` goes last, as a folder with one is a whole model. */
+/** Writes a planned folder as a whole. In an existing folder, `config.json` is replaced last, because a folder that has one is a complete model. */
 export async function writeOwnFolder(
   plan: OwnFolder,
   folder: string,
@@ -98,18 +98,18 @@ function asJson(value: unknown): string {
   return JSON.stringify(value, null, 2) + "\n";
 }
 
-/** A tensor as a folder of this library's own has it. */
+/** A tensor in the form in which this library's folders store it. */
 export interface FolderTensor {
   readonly tensor: TensorSource;
-  /** In the folder. */
+  /** Name in the folder. */
   readonly name: string;
-  /** What it is stored as. */
+  /** Name, dtype and shape of the planes. */
   readonly planes: readonly Omit<SafetensorsTensorData, "bytes">[];
-  /** Bytes of its planes by name: of a plane one behind the other. */
+  /** Bytes of the planes, by name. The pieces of a plane are in order. */
   readonly pieces: () => AsyncIterable<{ readonly name: string; readonly bytes: Uint8Array }>;
 }
 
-/** The bytes of `model.safetensors`, tensor by tensor: its planes lie apart from each other. */
+/** The bytes of `model.safetensors`, tensor by tensor. The planes of a tensor are not adjacent in the file. */
 async function* weightsFile(
   tensors: readonly FolderTensor[],
   { onProgress, signal }: WriteOptions,
@@ -175,7 +175,7 @@ function storedTensor(tensor: TensorSource, weight: Weight | undefined): FolderT
   };
 }
 
-/** A gain as its distance from 1, in F32: of gains from 1/2 on that loses nothing. */
+/** A gain as its distance from 1, in F32, which is lossless for gains from 1/2 up. */
 function storedFromOne(tensor: TensorSource, name: string): FolderTensor {
   const { rows, columns } = tensor;
   const layout = formatByName("F32").layout;
@@ -196,7 +196,7 @@ function huggingFaceConfig(
 ): unknown {
   return {
     ...architectureOf(config).huggingFace.write(config, ropeFactors),
-    // Without these transformers takes its class's own.
+    // Without these, transformers uses the defaults of its class.
     bos_token_id: tokenizer?.bos ?? null,
     eos_token_id: tokenizer?.eos ?? null,
     ...(Object.keys(formats).length > 0

@@ -25,7 +25,7 @@ import { type BlockWork, heldTensor, layerErrors, type QuantizeMethod } from "./
 import type { TensorSource } from "../../checkpoints/checkpoint.ts";
 import { isQuantised } from "../../../quant/layouts/layout.ts";
 
-/** The method of that name. Layers whose inputs cannot be divided before them are rounded by importance alone. */
+/** The AWQ method. Layers whose input channels cannot be divided are only rounded by importance. */
 export const awqMethod: QuantizeMethod = {
   name: "awq",
   summary: "columns with large inputs are scaled up before rounding (arXiv 2306.00978)",
@@ -34,7 +34,7 @@ export const awqMethod: QuantizeMethod = {
   quantizeBlock,
 };
 
-/** A linear layer that is to be quantised, as it is while factors are folded. */
+/** A linear layer to be quantised, in its state while factors are folded. */
 interface Layer {
   values: Float32Array<ArrayBuffer>;
   statistics: InputStatistics;
@@ -79,7 +79,7 @@ async function layersOf(
   return layers;
 }
 
-/** Looks for the factors of the layers that read the same channels, multiplies their columns, and divides the channels. */
+/** Searches for the factors of layers that read the same channels, multiplies their columns by them, and divides the channels. */
 async function fold(
   { from, into, sources }: ChannelScaling,
   { block, options, compute }: BlockWork,

@@ -1,6 +1,6 @@
 /**
- * What calibration text says of the inputs of a model's linear layers, block by block: a quantiser looks at a block's inputs, replaces
- * its tensors, and the next block sees what the replaced ones leave (GPTQ, arXiv 2210.17323, section 4).
+ * Measures the inputs of a model's linear layers on calibration text, block by block. A quantiser reads the statistics of a block and replaces its
+ * tensors. The next block then receives the outputs of the replaced ones (GPTQ, arXiv 2210.17323, section 4).
  *
  * @module
  */
@@ -23,40 +23,41 @@ import { loadConstants, type ModelPlan, planModel } from "../model.ts";
 import type { Hidden, Recorder } from "../../recorder.ts";
 import type { ModelSource, TensorSource } from "../../checkpoints/checkpoint.ts";
 
-/** How to calibrate. */
+/** Options of calibration. */
 export interface CalibrationOptions {
-  /** Token rows of a forward; longer windows run alone. Default 2048. */
+  /** Maximum number of token rows in a forward pass. A longer window is run alone. Default 2048. */
   readonly rows?: number;
-  /** Stops between two batches. */
+  /** Aborts between two batches. */
   readonly signal?: AbortSignal;
 }
 
-/** One block of a model at its turn; before the first what embeds, and after the last the head, where they have linear layers of their own. */
+/** One block of a model. If they have linear layers, there are additional blocks for the embedding before the first and the head after the last. */
 export interface CalibrationBlock {
-  /** Its number; -1 for what embeds, the number of blocks for the head. */
+  /** Index of the block: -1 for the embedding, the number of blocks for the head. */
   readonly index: number;
-  /** Names of linear layers in the order of the forward; those of a stage share one input. */
+  /** Names of the linear layers in the order of the forward pass. Those of a stage share an input. */
   readonly stages: readonly (readonly string[])[];
-  /** All tensors that the block reads, as they are at this moment. */
+  /** All tensors that the block reads, in their current state. */
   readonly tensors: ReadonlyMap<string, TensorSource>;
   /**
-   * Statistics of a linear layer's inputs, with the block's tensors as they are at this moment: what comes before the layer may have been
-   * replaced. Columns are in the order of the tensor's columns.
+   * Statistics of a linear layer's inputs, with the current tensors of the block, some of which may have been replaced. Columns are in the order of
+   * the tensor's columns.
    *
-   * @throws {RangeError} When no linear layer of the block has that name
+   * @throws {RangeError} when the block has no linear layer with that name.
    */
   statistics(name: string): Promise<InputStatistics>;
-  /** Takes a tensor in place of that of the same name. @throws {RangeError} For another name or shape */
+  /** Replaces the tensor of the same name. @throws {RangeError} when name or shape do not match. */
   replace(tensor: TensorSource): Promise<void>;
 }
 
 /**
- * Visits the blocks of a model in the order of the forward. Whoever asks for the next block is done with the one before: the windows
- * pass through it as it is then. On the device lie one block's weights, the sums of one layer's inputs while they are gathered, and
- * the windows' hidden states (4 bytes for each token and hidden unit).
+ * Visits the blocks of a model in the order of the forward pass. Requesting the next block completes the current one: the windows are passed through
+ * it in its current state. The device holds the weights of one block, the input sums of one layer while they are gathered, and the hidden states of
+ * the windows (4 bytes per token and hidden unit).
  *
- * @param windows Text as the model is to see it, such as `languageModellingExamples` makes; the last token of each is not an input
- * @throws {RangeError} When there are no windows, or one does not fit the model
+ * @param windows Calibration text as the model is to read it, such as that of `languageModellingExamples`. The last token of each window is not an
+ * input.
+ * @throws {RangeError} when there are no windows, or one does not fit the model.
  */
 export async function* calibrate(
   gpu: Gpu,
@@ -90,10 +91,10 @@ export async function* calibrate(
   yield current;
 }
 
-/** Records a part of the forward over hidden states; returns what they become. */
+/** Records a part of the forward pass on hidden states, and returns the result. */
 type PartOfForward = (x: Recorder, hidden: Storage) => Value;
 
-/** What all blocks of a calibration share, and what one of them records. */
+/** Properties shared by all blocks of a calibration, and the recording function of one block. */
 interface BlockOptions {
   readonly gpu: Gpu;
   readonly source: ModelSource;
@@ -103,7 +104,7 @@ interface BlockOptions {
   readonly record: PartOfForward;
 }
 
-/** Told of what a part of the forward reads, while it is recorded. */
+/** Callbacks for the weights and inputs that a part of the forward pass reads while it is recorded. */
 interface Watch {
   readonly weight?: (name: string, tensor: DeviceTensor) => void;
   readonly input?: (input: Hidden, name: string, graph: Graph) => void;
@@ -121,7 +122,7 @@ class Block implements CalibrationBlock, Disposable {
     this.index = index;
     const { source, plan, states } = options;
     const stages = new Map<Hidden, string[]>();
-    // A head that is the embedding's table is no layer of its own.
+    // A head that shares the embedding is not a separate layer.
     const tables = new Set(
       weightsOf(source.config).filter(({ role }) => role === "embedding").map(({ name }) => name),
     );
@@ -137,7 +138,7 @@ class Block implements CalibrationBlock, Disposable {
     this.stages = [...stages.values()];
   }
 
-  /** Whether a part of the forward has linear layers; nothing is loaded. */
+  /** Whether a part of the forward pass has linear layers. Nothing is loaded. */
   static hasLayers(options: BlockOptions): boolean {
     return new Block(options, 0).stages.length > 0;
   }
@@ -177,7 +178,7 @@ class Block implements CalibrationBlock, Disposable {
           end = graph.dispatches.length;
         },
       });
-      graph.dispatches.splice(end); // what follows does not change the sums
+      graph.dispatches.splice(end); // Later dispatches do not affect the sums.
       return { graph };
     });
     const { moments, absolute } = await sums.read(gpu);
@@ -212,7 +213,7 @@ class Block implements CalibrationBlock, Disposable {
     await this.#load([planned]);
   }
 
-  /** Moves the windows through the block as it is. */
+  /** Passes the windows through the block in its current state. */
   async pass(): Promise<void> {
     await this.#run((input) => this.#recordLoaded(input, {}));
   }

@@ -114,7 +114,7 @@ export function calibratedStream(
     for (;;) {
       const found = current.get(name);
       if (found) return found;
-      current = new Map(); // before the next is made
+      current = new Map(); // Freed before the next block is created.
       const next = await blocks.next();
       if (next.done) {
         throw new RangeError(

@@ -1,5 +1,5 @@
 /**
- * The table of methods that a model can be quantised with. A new one is a file (or a value like these), and one line here.
+ * The table of methods with which a model can be quantised. A new method needs a file (or a value like these) and a row here.
  *
  * @module
  */
@@ -17,13 +17,13 @@ import { awqMethod } from "./awq.ts";
 import { layerMethod, type MethodOptions, type QuantizeMethod } from "./method.ts";
 import { isQuantised } from "../../../quant/layouts/layout.ts";
 
-/** `quantize` with what its inputs are. */
+/** `quantize` with statistics of the inputs. */
 const informed =
   (statistics: InputStatistics, options: MethodOptions): ComputedQuantizer =>
   (values, rows, columns, format) =>
     quantizeComputation(values, rows, columns, format, { ...options, statistics });
 
-/** By name. */
+/** All methods. */
 export const QUANTIZE_METHODS: readonly QuantizeMethod[] = [
   layerMethod({
     name: "rtn",
@@ -58,9 +58,9 @@ export const QUANTIZE_METHODS: readonly QuantizeMethod[] = [
 ];
 
 /**
- * The method of that name.
+ * The method with this name.
  *
- * @throws {RangeError} naming the nearest known names.
+ * @throws {RangeError} when it is unknown. The message gives the nearest known names.
  */
 export function quantizeMethodByName(name: string): QuantizeMethod {
   const found = QUANTIZE_METHODS.find((method) => method.name === name.toLowerCase());

@@ -1,5 +1,5 @@
 /**
- * Where the products of calibrated quantisers are computed.
+ * Chooses the hardware that computes the products of calibrated quantisers.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { DeviceProducts, type Gpu } from "../../../kernels/mod.ts";
 import type { ProductRequest, Products } from "../../../quant/quantisers/computation.ts";
 import { ProductWorkers } from "../../../quant/quantisers/product_workers.ts";
 
-/** On the GPU; what must be exact, and everything where the GPU is software, on all cores of the host. */
+/** Computes products on the GPU. Exact products, and all products if the GPU is a software adapter, use all cores of the host. */
 export class CalibrationProducts implements Products {
   readonly #device: DeviceProducts | undefined;
   readonly #workers = new ProductWorkers(navigator.hardwareConcurrency);

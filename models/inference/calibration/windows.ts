@@ -1,5 +1,5 @@
 /**
- * The calibration text on its way through a model: windows of tokens in batches, and their hidden states on the device.
+ * Passes calibration text through a model: windows of tokens in batches, with their hidden states on the device.
  *
  * @module
  */
@@ -18,23 +18,23 @@ import {
 import { type Example, exampleCost, packBatch, type PackedBatch } from "../../batch.ts";
 import type { ModelConfig } from "../../model_config.ts";
 
-/** What a pass over the windows is recorded over; the same for all batches of a shape. */
+/** The inputs of a recorded pass over the windows, shared by all batches of a shape. */
 export interface WindowsInput {
   /** Capacities. */
   readonly shape: BatchShape;
   /** The batch's words. */
   readonly batch: Storage;
-  /** `[rows][hidden]`. */
+  /** Hidden states: `[rows][hidden]`. */
   readonly hidden: Storage;
-  /** One word: rows that hold tokens. */
+  /** Number of rows with tokens, in one word. */
   readonly used: Storage;
 }
 
 /** A recorded pass. */
 export interface RecordedPass {
-  /** Its dispatches. */
+  /** Operations of the pass. */
   readonly graph: Graph;
-  /** The hidden states from now on: `[rows][hidden]`. Absent: they stay. */
+  /** New hidden states: `[rows][hidden]`. If absent, they do not change. */
   readonly next?: Value | undefined;
 }
 
@@ -44,9 +44,9 @@ interface Batch {
   readonly hidden: Storage;
 }
 
-/** Windows in batches of one shape or several, with their hidden states. */
+/** Windows in batches of one or several shapes, with their hidden states. */
 export class CalibrationWindows implements Disposable {
-  /** Tokens that a forward sees. */
+  /** Number of tokens that the model reads. */
   readonly tokens: number;
   readonly #gpu: Gpu;
   readonly #shapes: { readonly input: WindowsInput; readonly batches: Batch[] }[] = [];
@@ -54,9 +54,9 @@ export class CalibrationWindows implements Disposable {
   /**
    * Packs and uploads windows.
    *
-   * @param rows Token rows of a batch, where windows are shorter
-   * @throws {RangeError} When there are no windows, or one does not fit the model
-   * @throws {OutOfMemoryError} When their hidden states do not fit the device
+   * @param rows Maximum number of token rows in a batch. A longer window forms a batch of its own.
+   * @throws {RangeError} when there are no windows, or one does not fit the model.
+   * @throws {OutOfMemoryError} when the hidden states do not fit on the device.
    */
   constructor(
     gpu: Gpu,
@@ -104,12 +104,12 @@ export class CalibrationWindows implements Disposable {
     found.batches.push(batch);
   }
 
-  /** What passes are recorded over, by shape of batch. */
+  /** Inputs of passes, by batch shape. */
   get shapes(): WindowsInput[] {
     return this.#shapes.map(({ input }) => input);
   }
 
-  /** Runs a pass over all windows, recorded once for each shape. */
+  /** Runs a pass over all windows. It is recorded once for each shape. */
   async run(record: (input: WindowsInput) => RecordedPass, signal?: AbortSignal): Promise<void> {
     for (const { input, batches } of this.#shapes) {
       const { graph, next } = record(input);
@@ -130,13 +130,13 @@ export class CalibrationWindows implements Disposable {
             if (next) copyBy(encoder)(plan.buffer(next).buffer, batch.hidden);
           },
         });
-        // A queue of many batches would answer to no signal, and may be too long for a driver's patience.
+        // With many batches queued, the signal would have no effect, and the queue could exceed the driver's time limit.
         await this.#gpu.settled();
       }
     }
   }
 
-  /** Frees their memory. */
+  /** Frees the memory. */
   [Symbol.dispose](): void {
     for (const { input, batches } of this.#shapes) {
       for (const storage of [input.batch, input.used, input.hidden]) storage[Symbol.dispose]();
@@ -147,7 +147,7 @@ export class CalibrationWindows implements Disposable {
   }
 }
 
-/** As many windows together as have `rows` token rows, at least one. */
+/** Groups windows into batches of up to `rows` token rows, with at least one window each. */
 function* inBatches(windows: readonly Example[], rows: number): Generator<Example[]> {
   let batch: Example[] = [];
   let filled = 0;

@@ -1,42 +1,42 @@
 /**
- * Byte pair encoding as the Rust library computes it: a word's letters become tokens, and neighbours are joined in the
- * order of the merges, of equal ones the leftmost first.
+ * Byte pair encoding as computed by the Rust library: the characters of a word become tokens, and adjacent tokens are merged in the order of the
+ * merges. Of equal pairs, the leftmost is merged first.
  *
  * @module
  */
 
-/** What a model of this kind is made of. */
+/** Parameters of a BPE model. */
 export interface BpeOptions {
   readonly vocab: ReadonlyMap<string, number>;
-  /** Pairs that are joined, first ones first. */
+  /** Pairs to merge, in order of priority. */
   readonly merges: readonly (readonly [string, string])[];
-  /** A number for each merge: the lowest first, of equal ones the leftmost pair. Default: their places. */
+  /** A number for each merge: the lowest is applied first, and of equal ones the leftmost pair. Default: the order of the list. */
   readonly order?: readonly number[] | undefined;
-  /** The token for what has none; without it such letters are dropped. */
+  /** The unknown token. If undefined, characters without a token are dropped. */
   readonly unknown?: string | undefined;
-  /** Put before letters that do not begin a word. */
+  /** Prefix of characters that do not begin a word. */
   readonly prefix?: string | undefined;
-  /** Put behind the letter that ends a word. */
+  /** Suffix of the character that ends a word. */
   readonly suffix?: string | undefined;
-  /** Neighbouring letters without a token become one unknown token. */
+  /** Whether adjacent characters without a token become a single unknown token. */
   readonly fuseUnknown: boolean;
-  /** Letters without a token become the tokens `<0x00>` to `<0xFF>` of their bytes. */
+  /** Whether characters without a token become the tokens `<0x00>` to `<0xFF>` of their bytes. */
   readonly byteFallback: boolean;
-  /** A word that is a token stays whole. */
+  /** Whether a word that is a token is not split. */
   readonly ignoreMerges: boolean;
 }
 
-/** Ids are below 2^22 (tokenizer_check.ts), so a pair is a safe integer. */
+/** Ids are less than 2^22 (tokenizer_check.ts), so a pair is a safe integer. */
 const pairBase = 2 ** 22;
-/** A place in a word, beside a rank, in the key of the queue. */
+/** Limit on positions in a word, which share a queue key with a rank. */
 const placeBase = 2 ** 29;
-/** Letters of a word whose pairs are looked through after each merge; with more, they wait in a queue. */
+/** Maximum number of tokens of a word whose pairs are scanned after each merge. Longer words use a queue. */
 const mostScanned = 32;
 const longestCached = 256;
 const mostCached = 10_000;
 const encoder = new TextEncoder();
 
-/** Ids of a word. @throws TypeError when a letter needs the unknown token and that is not in the vocabulary. */
+/** Returns a function that gives the ids of a word. @throws {TypeError} when a character needs the unknown token, which is not in the vocabulary. */
 export function bpeModel(options: BpeOptions): (word: string) => readonly number[] {
   const { vocab, unknown } = options;
   const ranks = new Map<number, number>();
@@ -61,7 +61,7 @@ export function bpeModel(options: BpeOptions): (word: string) => readonly number
     );
   }
 
-  /** A word's letters as ids. An unknown token waits until the next letter that has one, as in the Rust library. */
+  /** The ids of a word's characters. An unknown token is added only when the next character with a token follows, as in the Rust library. */
   function lettersOf(word: string): number[] {
     const ids: number[] = [];
     let waiting: number | undefined;
@@ -98,7 +98,7 @@ export function bpeModel(options: BpeOptions): (word: string) => readonly number
     return ids.length <= mostScanned ? mergedByScan(ids) : mergedByQueue(ids);
   }
 
-  /** Of a short word: the first of the pairs is looked for again after each merge. */
+  /** Merges a short word: the best pair is searched for again after each merge. */
   function mergedByScan(ids: number[]): readonly number[] {
     let left = ids.length;
     const ahead = (at: number): number => {
@@ -125,7 +125,7 @@ export function bpeModel(options: BpeOptions): (word: string) => readonly number
   }
 
   function mergedByQueue(ids: number[]): readonly number[] {
-    // A letter's neighbours by place; what is joined takes the left place.
+    // The neighbours of each token by position. A merged token takes the left position.
     const next: number[] = [];
     const last: number[] = [];
     for (let i = 0; i < ids.length; i++) {
@@ -144,7 +144,7 @@ export function bpeModel(options: BpeOptions): (word: string) => readonly number
       const place = key % placeBase;
       const right = ids[place] < 0 ? ids.length : next[place];
       if (right >= ids.length) continue;
-      // The pair may have changed since it was offered; what counts is whether it still makes the same token.
+      // The pair may have changed since it was queued. It is used only if it still produces the same token.
       const offered = Math.floor(key / placeBase);
       const rank = rankOf(ids[place], ids[right]);
       if (rank < 0) continue;
@@ -176,7 +176,7 @@ export function bpeModel(options: BpeOptions): (word: string) => readonly number
   };
 }
 
-/** The byte tokens of a text; undefined unless the vocabulary has all of them. */
+/** The byte tokens of a text. Undefined if the vocabulary does not have all of them. */
 export function byteTokens(
   text: string,
   vocab: ReadonlyMap<string, number>,
@@ -190,7 +190,7 @@ export function byteTokens(
   return ids;
 }
 
-/** The smallest number first: a binary heap. */
+/** A priority queue, smallest number first: a binary heap. */
 class Queue {
   readonly #keys: number[] = [];
 

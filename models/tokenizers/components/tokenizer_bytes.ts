@@ -1,6 +1,5 @@
 /**
- * Bytes as letters: the alphabet of byte-level tokenizers, where printable bytes stand for themselves and each other byte
- * for a letter from U+0100 on.
+ * The alphabet of byte-level tokenizers: printable bytes are represented by themselves, and the other bytes by characters from U+0100 on.
  *
  * @module
  */
@@ -14,12 +13,12 @@ for (let byte = 0, next = 0x100; byte < 256; byte++) {
 }
 const encoder = new TextEncoder();
 
-/** The UTF-8 bytes of a text, a letter each. */
+/** The UTF-8 bytes of a text, as one character each. */
 export function bytesAsLetters(text: string): string {
   let result = "";
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
-    // From here on characters have several bytes.
+    // From here on, characters have several bytes.
     if (code >= 0x80) {
       for (const byte of encoder.encode(text.slice(at))) result += letters[byte];
       break;
@@ -29,7 +28,7 @@ export function bytesAsLetters(text: string): string {
   return result;
 }
 
-/** The bytes of a token: of its letters where each stands for one, else of its text. */
+/** The bytes of a token: those represented by its characters, or its UTF-8 bytes if a character represents none. */
 export function bytesOfLetters(token: string): Iterable<number> {
   const found: number[] = [];
   for (const letter of token) {

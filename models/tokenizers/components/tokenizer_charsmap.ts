@@ -1,19 +1,19 @@
 /**
- * SentencePiece's compiled normalisation (`precompiled_charsmap`): a double array that finds a text's replacement in a
- * list of texts that end with NUL.
+ * SentencePiece's compiled normalisation (`precompiled_charsmap`): a double-array trie that finds the replacement of a text in a list of
+ * NUL-terminated texts.
  *
  * @module
  */
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
-/** Graphemes of fewer bytes are looked up as a whole first. */
+/** Graphemes with fewer bytes than this are first looked up as a whole. */
 const shortGrapheme = 6;
 
 /**
- * What a text becomes by the map.
+ * Returns a function that applies the map to a text.
  *
- * @throws TypeError or RangeError for what is no map.
+ * @throws {TypeError | RangeError} when the value is not a valid map.
  */
 export function precompiledMap(charsmap: unknown): (text: string) => string {
   if (typeof charsmap !== "string") {
@@ -49,14 +49,14 @@ export function precompiledMap(charsmap: unknown): (text: string) => string {
   };
 }
 
-/** The value of the shortest entry that the bytes begin with. */
+/** The value of the shortest entry that is a prefix of the bytes. */
 function find(units: Uint32Array, bytes: Uint8Array): number | undefined {
   let node = offset(units[0]);
   for (const byte of bytes) {
     if (byte === 0) return undefined;
     node ^= byte;
     const unit = units[node];
-    // The label's top bit is set in values only.
+    // The top bit of the label is set only in values.
     if (unit === undefined || (unit & 0x800000ff) !== byte) return undefined;
     node ^= offset(unit);
     if ((unit >>> 8 & 1) === 1) {

@@ -1,31 +1,31 @@
 /**
- * The components of a `tokenizer.json`: which there are, which keys they have, who computes them. Right is what the Rust
- * library `tokenizers` (0.23) gives, which Python uses; `tests/models/tokenizers/tokenizer_components_test.ts` compares.
+ * The components of a `tokenizer.json`, their keys, and which implementation computes them. The reference is the Rust library `tokenizers` (0.23),
+ * which Python uses; `tests/models/tokenizers/tokenizer_components_test.ts` compares the results.
  *
- * `@huggingface/tokenizers` computes a component where it gives the same tokens ("engine"); where it does not, the
- * component is computed here ("here") and the difference is said; a component that neither computes is refused by name.
+ * A component is computed by `@huggingface/tokenizers` if that gives the same tokens ("engine"). Otherwise it is computed here ("here"), with the
+ * difference as the reason. A component that neither supports is rejected by name.
  *
  * @module
  */
 
-/** What a component does. */
+/** The kind of a component. */
 export type ComponentKind = "normalizer" | "pre-tokenizer" | "model" | "post-processor" | "decoder";
 
 /** One component of the format. */
 export interface Component {
-  /** What it does. */
+  /** Kind of the component. */
   readonly kind: ComponentKind;
-  /** Its `type`. */
+  /** Value of its `type`. */
   readonly type: string;
-  /** Who computes it. */
+  /** Which implementation computes it. */
   readonly by: "engine" | "here" | "refused";
-  /** Keys beside `type` that are read. */
+  /** Keys besides `type` that are read. */
   readonly keys: readonly string[];
-  /** Keys that change no token. */
+  /** Keys that do not affect tokens. */
   readonly harmless?: readonly string[];
-  /** How the engine (0.2.0) differs, or why it is refused. */
+  /** How the engine (0.2.0) differs, or why the component is rejected. */
   readonly why?: string;
-  /** Where that was reported. */
+  /** URL of the report. */
   readonly upstream?: string;
 }
 
@@ -281,20 +281,21 @@ export const tokenizerComponents: readonly Component[] = [
   { kind: "decoder", type: "Sequence", by: "here", keys: ["decoders"] },
 ];
 
-/** A component as a line of the table in docs/tokenizers.md. */
+/** A component as a row of the table in docs/tokenizers.md. */
 export function componentRow({ kind, type, by, keys, why, upstream }: Component): string {
   const options = keys.map((key) => `\`${key}\``).join(", ");
   const reason = [why ?? "", upstream === undefined ? "" : `(${upstream})`].join(" ").trim();
   return `| ${kind} | ${type} | ${by} | ${options} | ${reason} |`;
 }
 
-/** A component of a file with its keys checked. */
+/** A component of a file whose keys have been checked. */
 export type ComponentConfig = { readonly type: string; readonly [key: string]: unknown };
 
 /**
- * The component that a part of a file names.
+ * Checks the component that a part of a file names.
  *
- * @throws TypeError for a part of no known type; RangeError for a type that is refused, or a key that is unknown.
+ * @throws {TypeError} when the type is unknown.
+ * @throws {RangeError} when the type is rejected or a key is unknown.
  */
 export function checkComponent(
   kind: ComponentKind,

@@ -1,5 +1,5 @@
 /**
- * Decoders of a `tokenizer.json`: tokens back to a text.
+ * Decoders of a `tokenizer.json`: they turn tokens back into text.
  *
  * @module
  */
@@ -14,13 +14,13 @@ import {
   replaceMatches,
 } from "./tokenizer_text.ts";
 
-/** The texts of tokens made into others, which joined are the text. */
+/** Transforms the texts of tokens. The results joined are the decoded text. */
 export type Decoder = (tokens: readonly string[]) => readonly string[];
 
 const anyText = new TextDecoder("utf-8", { ignoreBOM: true });
 const strictText = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
 
-/** What English spelling joins, in order. */
+/** Replacements for English spelling, in order. */
 const joins: readonly (readonly [string, string])[] = [
   [" .", "."],
   [" ?", "?"],
@@ -35,7 +35,7 @@ const joins: readonly (readonly [string, string])[] = [
   [" 're", "'re"],
 ];
 
-/** The decoders by type; `Sequence` is these one after another. */
+/** Decoders by type. A `Sequence` applies several in order. */
 const decoders: Readonly<Record<string, (config: ComponentConfig) => Decoder>> = {
   ByteLevel: () => (tokens) => {
     const bytes: number[] = [];
@@ -103,9 +103,9 @@ const decoders: Readonly<Record<string, (config: ComponentConfig) => Decoder>> =
 const mostSteps = 256;
 
 /**
- * The decoder that a part of `tokenizer.json` describes; null puts a space between tokens.
+ * The decoder that a part of `tokenizer.json` describes. A null decoder joins tokens with spaces.
  *
- * @throws TypeError or RangeError for a part that is none.
+ * @throws {TypeError | RangeError} when the part is invalid.
  */
 export function decoderOf(value: unknown): (tokens: readonly string[]) => string {
   if (value === null || value === undefined) return (tokens) => tokens.join(" ");
@@ -125,7 +125,7 @@ export function decoderOf(value: unknown): (tokens: readonly string[]) => string
   };
 }
 
-/** Spaces before punctuation taken out, as transformers does where a configuration asks for it. */
+/** Removes spaces before punctuation, as transformers does if a configuration requests it. */
 export function cleaned(text: string): string {
   return joins.reduce((current, [from, to]) => current.replaceAll(from, to), text);
 }
@@ -137,7 +137,7 @@ function flatten(value: unknown, depth: number): Decoder[] {
   return list(config.decoders, "decoders").flatMap((part) => flatten(part, depth + 1));
 }
 
-/** Byte tokens become the text of their bytes where that is UTF-8, else a replacement character each. */
+/** Converts byte tokens to the text of their bytes if that is valid UTF-8, otherwise to one replacement character per byte. */
 function byteFallback(tokens: readonly string[]): string[] {
   const texts: string[] = [];
   let bytes: number[] = [];

@@ -1,5 +1,5 @@
 /**
- * Models of a `tokenizer.json`: the ids of a word.
+ * Models of a `tokenizer.json`: they convert words to ids.
  *
  * @module
  */
@@ -8,10 +8,10 @@ import { bpeModel } from "./tokenizer_bpe.ts";
 import type { TokenizerModel } from "../tokenizer_check.ts";
 import { unigramModel } from "./tokenizer_unigram.ts";
 
-/** The ids of a word. @throws TypeError when a part of it has no token, and there is none for the unknown. */
+/** Returns the ids of a word. @throws {TypeError} when a part of it has no token and there is no unknown token. */
 export type WordModel = (word: string) => readonly number[];
 
-/** The models by type. */
+/** Models by type. */
 const models: Readonly<
   Record<
     TokenizerModel["type"],
@@ -58,7 +58,7 @@ const models: Readonly<
   },
 };
 
-/** The model that a checked `tokenizer.json` describes; `order` is that of its merges, where several are alike. */
+/** The model that a checked `tokenizer.json` describes. `order` is the order of its merges, if several are equal. */
 export function modelOf(model: TokenizerModel, order?: readonly number[]): WordModel {
   return models[model.type](model, order);
 }

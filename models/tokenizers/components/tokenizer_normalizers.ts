@@ -1,5 +1,5 @@
 /**
- * Normalizers of a `tokenizer.json`: a text before it is cut.
+ * Normalizers of a `tokenizer.json`: they change a text before it is split.
  *
  * @module
  */
@@ -22,18 +22,18 @@ import {
   replaceMatches,
 } from "./tokenizer_text.ts";
 
-/** A text made into another. */
+/** Changes a text. */
 export interface Normalizer {
-  /** @throws RangeError when it grows beyond 64 times its length. */
+  /** @throws {RangeError} when the text grows beyond the limit, 64 times its length plus 4096 characters. */
   (text: string): string;
-  /** Whether it takes the first character away, so that what it makes begins later in the text. */
+  /** Whether it removes the first character of a text, so that its output begins later in the text. */
   readonly takesFirst: (text: string) => boolean;
 }
 
-/** One step; the limit is what it may make of the text. */
+/** One step. `limit` is the maximum length of its output. */
 type Step = (text: string, limit: number) => string;
 
-/** The steps by type; `Sequence` is these one after another. */
+/** Steps by type. A `Sequence` applies several in order. */
 const steps: Readonly<Record<string, (config: ComponentConfig) => Step>> = {
   NFC: () => ofEngine(NFCNormalizer),
   NFD: () => ofEngine(NFDNormalizer),
@@ -60,24 +60,24 @@ const steps: Readonly<Record<string, (config: ComponentConfig) => Step>> = {
     return (text) => text === "" ? text : prefix + text;
   },
   Nmt: () => (text) =>
-    // Of the controls all but these: the Rust library leaves NUL and most of C1 as they are, and makes spaces of the others.
+    // All control characters except these: the Rust library leaves NUL and most of C1 unchanged, and replaces the others by spaces.
     text.replace(/(?![\0\t\n\f\r\u0080-\u008E\u0090-\u009E])\p{Cc}/gu, "")
       .replace(/[\t\n\f\r\u1680\u200B-\u200F\u2028\u2029\u2581\uFEFF\uFFFD]/g, " "),
   ByteLevel: () => bytesAsLetters,
   Precompiled: (config) => precompiledMap(config.precompiled_charsmap),
 };
 
-/** A letter that stays. */
+/** A character that no normalizer removes. */
 const other = "Q";
-/** Characters that tell what becomes of the first. */
+/** Number of characters that show what happens to the first one. */
 const beginning = 64;
-/** Nesting and steps, at most. */
+/** Maximum number of steps. */
 const mostSteps = 256;
 
 /**
- * The normalizer that a part of `tokenizer.json` describes; null is none.
+ * The normalizer that a part of `tokenizer.json` describes. A null normalizer changes nothing.
  *
- * @throws TypeError or RangeError for a part that is none.
+ * @throws {TypeError | RangeError} when the part is invalid.
  */
 export function normalizerOf(value: unknown): Normalizer {
   const all = flatten(value, 0);
@@ -115,7 +115,7 @@ function flatten(value: unknown, depth: number): Step[] {
   return list(config.normalizers, "normalizers").flatMap((part) => flatten(part, depth + 1));
 }
 
-/** A normalizer of the engine that has no settings. */
+/** A normalizer of the engine without settings. */
 function ofEngine(
   Engine: new (config: never) => { normalize: (text: string) => string },
 ): Step {
@@ -123,14 +123,14 @@ function ofEngine(
   return (text) => engine.normalize(text);
 }
 
-/** Letter by letter, as the Rust library does it: no letter knows its neighbours. */
+/** Converts each character separately, without context, as the Rust library does. */
 function lowercase(text: string): string {
   return text.includes("\u03A3")
     ? Array.from(text, (letter) => letter.toLowerCase()).join("")
     : text.toLowerCase();
 }
 
-/** From the end, for an expression would look at every space within the text. */
+/** Searches from the end, because a regular expression would examine every space within the text. */
 function trimEnd(text: string): string {
   let end = text.length;
   while (end > 0 && /\p{White_Space}/u.test(text[end - 1])) end--;

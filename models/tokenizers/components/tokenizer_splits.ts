@@ -1,5 +1,5 @@
 /**
- * Pre-tokenizers of a `tokenizer.json`: a text cut into the words that a model takes one by one.
+ * Pre-tokenizers of a `tokenizer.json`: they split a text into the words that a model converts one by one.
  *
  * @module
  */
@@ -15,17 +15,17 @@ import {
   whitespace,
 } from "./tokenizer_text.ts";
 
-/** A stretch of a text. */
+/** A part of a text. */
 export interface Piece {
   readonly text: string;
-  /** Whether it begins where the whole text begins. */
+  /** Whether it begins at the start of the whole text. */
   readonly first: boolean;
 }
 
-/** Cuts pieces, and may change their text. */
+/** Splits pieces, and may change their text. */
 export type Splitter = (pieces: readonly Piece[]) => readonly Piece[];
 
-/** What becomes of a match: a word of its own, nothing, or a part of its neighbour. */
+/** What happens to a match: it becomes a separate word, is removed, or is joined with a neighbour. */
 const behaviors = {
   Isolated: (all: Stretch[]) => all,
   Removed: (all: Stretch[]) => all.filter(({ match }) => !match),
@@ -34,7 +34,7 @@ const behaviors = {
   MergedWithNext: (all: Stretch[]) => joined(all, (last, next) => last.match && !next.match),
 } as const;
 
-/** GPT-2's expression, with the white space of Unicode. */
+/** GPT-2's expression, with Unicode white space. */
 const gpt2 = placesOf(
   /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu,
 );
@@ -44,7 +44,7 @@ const word = placesOf(
 const punctuation = placesOf(/[\p{P}!-/:-@[-`{-~]/gu);
 const digit = placesOf(/\p{N}/gu);
 
-/** The cutters by type; `Sequence` is these one after another. */
+/** Splitters by type. A `Sequence` applies several in order. */
 const splitters: Readonly<Record<string, (config: ComponentConfig) => Splitter>> = {
   ByteLevel: (config) => {
     const prefix = flag(config.add_prefix_space, "add_prefix_space of ByteLevel", false);
@@ -99,9 +99,9 @@ const splitters: Readonly<Record<string, (config: ComponentConfig) => Splitter>>
 const mostSteps = 256;
 
 /**
- * The pre-tokenizer that a part of `tokenizer.json` describes; null is none.
+ * The pre-tokenizer that a part of `tokenizer.json` describes. A null pre-tokenizer splits nothing.
  *
- * @throws TypeError or RangeError for a part that is none.
+ * @throws {TypeError | RangeError} when the part is invalid.
  */
 export function splitterOf(value: unknown): Splitter {
   const all = flatten(value, 0);
@@ -123,7 +123,7 @@ function flatten(value: unknown, depth: number): Splitter[] {
   return list(config.pretokenizers, "pretokenizers").flatMap((part) => flatten(part, depth + 1));
 }
 
-/** Spaces become a letter, which words then begin with. */
+/** Replaces spaces by a character, with which words then begin. */
 function metaspace(config: ComponentConfig): Splitter {
   const replacement = character(config.replacement ?? "\u2581", "replacement of Metaspace");
   const declared = config.prepend_scheme ?? "always";
@@ -152,7 +152,7 @@ function metaspace(config: ComponentConfig): Splitter {
   });
 }
 
-/** A piece's stretches by what becomes of matches. */
+/** Returns a function that splits a piece into stretches and treats matches according to `behavior`. */
 function cutter(
   pattern: Pattern,
   behavior: keyof typeof behaviors,
@@ -166,12 +166,12 @@ function cutter(
   };
 }
 
-/** Every piece by itself; pieces of no letters are dropped. */
+/** Applies a function to every piece, and drops empty pieces. */
 function each(cut: (piece: Piece) => Piece[]): Splitter {
   return (pieces) => pieces.flatMap(cut).filter(({ text }) => text !== "");
 }
 
-/** Neighbours joined where `join` says so; a stretch that is joined counts as the later one. */
+/** Joins adjacent stretches for which `join` is true. When joined stretches are compared with the next one, the later one counts. */
 function joined(all: Stretch[], join: (last: Stretch, next: Stretch) => boolean): Stretch[] {
   const result: Stretch[] = [];
   let last: Stretch | undefined;
@@ -195,7 +195,7 @@ function behaviorOf(value: unknown, where: string): keyof typeof behaviors {
   );
 }
 
-/** A text of one character. */
+/** A string of one character. */
 function character(value: unknown, what: string): string {
   if (typeof value === "string" && [...value].length === 1) return value;
   throw new TypeError(

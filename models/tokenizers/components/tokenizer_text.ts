@@ -1,6 +1,5 @@
 /**
- * Text on its way through a tokenizer: matches of expressions as the Rust library finds them, and how far a component
- * may grow a text.
+ * Functions for text within a tokenizer: matches of expressions as found by the Rust library, and limits on the growth of a text.
  *
  * @module
  */
@@ -11,23 +10,23 @@ import { isKnownExpression } from "../tokenizer_pre.ts";
 import { record } from "../tokenizer_record.ts";
 import { checkRegex } from "../expressions/tokenizer_regex.ts";
 
-/** Finds places in a text, one after another. */
+/** Finds [start, end) positions in a text, in order. */
 export type Pattern = (text: string) => Iterable<readonly [number, number]>;
 
-/** A stretch of a text that is a match, or what lies between matches. */
+/** A stretch of a text that is a match or lies between matches. */
 export interface Stretch {
   readonly start: number;
   readonly end: number;
   readonly match: boolean;
 }
 
-/** Characters of a `content`, `prepend` or a template's token, at most. */
+/** Maximum length of a `content`, a `prepend` or a template's token, in characters. */
 const longestInsertion = 4096;
 
-/** White space as Unicode (and so Rust) has it; JavaScript's `\s` also has U+FEFF and lacks U+0085. */
+/** White space according to Unicode, as in Rust. JavaScript's `\s` also contains U+FEFF and lacks U+0085. */
 export const whitespace: Pattern = placesOf(/\p{White_Space}/gu);
 
-/** The places that an expression of ours finds. */
+/** The positions matched by one of this library's expressions. */
 export function placesOf(expression: RegExp): Pattern {
   return function* (text) {
     for (const match of text.matchAll(expression)) {
@@ -36,12 +35,12 @@ export function placesOf(expression: RegExp): Pattern {
   };
 }
 
-/** The most characters that a component may make of `length`. */
+/** The maximum number of characters that a component may produce from `length` characters. */
 export function growthLimit(length: number): number {
   return 64 * length + 4096;
 }
 
-/** @throws RangeError for a text beyond the limit. */
+/** @throws {RangeError} when a text exceeds the limit. */
 export function checkGrowth(length: number, limit: number, what: string): void {
   if (length > limit) {
     throw new RangeError(
@@ -50,7 +49,12 @@ export function checkGrowth(length: number, limit: number, what: string): void {
   }
 }
 
-/** A text that a component inserts. @throws TypeError for another value, RangeError for a text of more than 4096 characters. */
+/**
+ * A string that a component inserts.
+ *
+ * @throws {TypeError} when it is not a string.
+ * @throws {RangeError} when it has more than 4096 characters.
+ */
 export function insertion(value: unknown, what: string): string {
   if (typeof value !== "string") {
     throw new TypeError(
@@ -68,8 +72,8 @@ export function insertion(value: unknown, what: string): string {
 }
 
 /**
- * A `pattern`: `{ String }` or `{ Regex }`, the latter in Oniguruma's syntax, which the engine translates. Expressions of known
- * tokenizers run as JavaScript runs them, those that only a file has without backtracking.
+ * Compiles a `pattern`: `{ String }` or `{ Regex }`, the latter in Oniguruma's syntax, which the engine translates. Expressions of known tokenizers
+ * are run by JavaScript; all others are run without backtracking.
  */
 export function patternOf(value: unknown, where: string): Pattern {
   const pattern = record(value, `the pattern of ${where}`);
@@ -117,7 +121,7 @@ export function patternOf(value: unknown, where: string): Pattern {
   }
 }
 
-/** The whole text as matches and what lies between them. Empty matches count, but not right behind another match. */
+/** Splits a text into matches and the stretches between them. Empty matches count, except directly after another match. */
 export function stretches(text: string, pattern: Pattern): Stretch[] {
   const found: Stretch[] = [];
   let end = 0;
@@ -132,7 +136,7 @@ export function stretches(text: string, pattern: Pattern): Stretch[] {
   return found;
 }
 
-/** Every match replaced by `content` as it is. @throws RangeError when the text grows beyond the limit. */
+/** Replaces every match by `content`, taken literally. @throws {RangeError} when the text grows beyond the limit. */
 export function replaceMatches(
   text: string,
   pattern: Pattern,

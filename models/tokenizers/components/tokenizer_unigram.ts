@@ -1,17 +1,17 @@
 /**
- * The Unigram model: of all ways to spell a word in pieces, the one with the best sum of scores.
+ * The Unigram model: of all ways to split a word into pieces, it chooses the one with the highest sum of scores.
  *
  * @module
  */
 import { byteTokens } from "./tokenizer_bpe.ts";
 
-/** What a model of this kind is made of. */
+/** Parameters of a Unigram model. */
 export interface UnigramOptions {
-  /** Pieces with their scores; the id of a piece is its place. */
+  /** Pieces with their scores. The id of a piece is its index. */
   readonly pieces: readonly (readonly [string, number])[];
-  /** The piece for what has none. */
+  /** Id of the unknown piece. */
   readonly unknown?: number | undefined;
-  /** What has no piece becomes the pieces `<0x00>` to `<0xFF>` of its bytes. */
+  /** Whether characters without a piece become the pieces `<0x00>` to `<0xFF>` of their bytes. */
   readonly byteFallback: boolean;
 }
 
@@ -20,10 +20,10 @@ interface Node {
   id: number;
 }
 
-/** How much worse than the worst piece a letter without one is. */
+/** How much lower than the lowest score an unknown character's score is. */
 const unknownPenalty = 10;
 
-/** Ids of a word. @throws TypeError when a letter has no piece and there is no unknown one. */
+/** Returns a function that gives the ids of a word. @throws {TypeError} when a character has no piece and there is no unknown piece. */
 export function unigramModel(options: UnigramOptions): (word: string) => readonly number[] {
   const { pieces, unknown } = options;
   const root: Node = { next: new Map(), id: -1 };
@@ -42,7 +42,7 @@ export function unigramModel(options: UnigramOptions): (word: string) => readonl
 
   return (word) => {
     if (word === "") return [];
-    // By place: the best sum of a path that ends there, where its last piece begins, and that piece.
+    // By position: the best sum of a path that ends there, the start of its last piece, and the id of that piece.
     const best = new Float64Array(word.length + 1);
     const begin = new Int32Array(word.length + 1).fill(-1);
     const piece = new Int32Array(word.length + 1);

@@ -1,32 +1,32 @@
 /**
- * Words and their tokens, found without making a text of each word: in two arrays, bounded, that hold no text in memory.
+ * A bounded cache of words and their tokens, which creates no string per word: everything is stored in two arrays of integers.
  *
  * @module
  */
 
-/** Characters of a word that is kept, at most; longer ones hardly come again. */
+/** Maximum length of a cached word in characters. Longer words rarely repeat. */
 export const longestWord = 64;
-/** Numbers that the table takes at most, 4 bytes each: some 200,000 words. Beyond it all is forgotten. */
+/** Maximum number of integers in the table, 4 bytes each: enough for about 200,000 words. When it is full, it is cleared. */
 const mostNumbers = 1 << 21;
-/** Places that are looked at for a word; where many words share a place, some are not kept. */
+/** Maximum number of slots examined for a word. If many words compete for the same slots, some are not cached. */
 const mostProbes = 16;
-/** Of an entry, before its letters and its tokens: hash, length, kind and count. */
+/** Length of an entry's header, before its characters and tokens: hash, length and kind, token count. */
 const head = 3;
 
 /** Tokens by word and kind. */
 export class WordTable {
-  /** Where entries begin, plus one, by hash; a power of two, less than half full. */
+  /** Start of each entry plus one, by hash. The length is a power of two, and at most half of the slots are used. */
   #slots: Int32Array = new Int32Array(1 << 10);
   #entries: Int32Array = new Int32Array(1 << 13);
   #used = 0;
   #words = 0;
 
   /**
-   * Puts the tokens of the word between two places of a text into `ids`, from place `at` on.
+   * Copies the tokens of the word between two positions of a text to `ids`, from index `at` on.
    *
-   * @param kind a small number: words of another kind are others
-   * @param hash of the word's letters, by {@linkcode nextHash}
-   * @returns where its tokens end in `ids`; -1 where the word is not there
+   * @param kind A small number. Words of different kinds are distinct.
+   * @param hash Hash of the word's characters, computed with {@linkcode nextHash}.
+   * @returns The index after its tokens in `ids`, or -1 if the word is not in the table.
    */
   find(
     ids: number[],
@@ -55,7 +55,7 @@ export class WordTable {
     return -1;
   }
 
-  /** Keeps the tokens of a word that is not there; see {@linkcode WordTable.find}. */
+  /** Adds the tokens of a word that is not in the table, see {@linkcode WordTable.find}. */
   keep(
     tokens: readonly number[],
     text: string,
@@ -110,10 +110,10 @@ export class WordTable {
   }
 }
 
-/** The hash of no letters. */
+/** Hash of the empty string. */
 export const noHash: number = 0x811c9dc5 | 0;
 
-/** The hash of letters and one more. */
+/** Extends a hash by one character. */
 export function nextHash(hash: number, letter: number): number {
   return Math.imul(hash ^ letter, 0x01000193);
 }

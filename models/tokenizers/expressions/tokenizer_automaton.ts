@@ -1,13 +1,13 @@
 /**
- * Expressions run without backtracking: all ways to match are followed at once, letter by letter, best ones first (Pike's
- * machine), so that what is found is what a backtracking engine finds, in time that grows with text and expression alone.
- * What still takes too long (a search that begins anew behind every letter) stops with an error.
+ * Runs regular expressions without backtracking. All possible matches are followed at once, character by character, in order of preference (Pike's
+ * VM), so the result is that of a backtracking engine, in time that depends only on the lengths of text and expression. Searches that still take too
+ * long, because they restart after every character, end with an error.
  *
  * @module
  */
 import type { Expression } from "./tokenizer_expression.ts";
 
-/** What a program does at a place. */
+/** An instruction of a program. */
 type Instruction =
   | { readonly op: "letter"; readonly test: (codePoint: number) => boolean }
   | { readonly op: "either"; readonly first: number; second: number }
@@ -17,18 +17,18 @@ type Instruction =
 
 interface Look {
   readonly program: readonly Instruction[];
-  /** Letters before the place that the program begins at; undefined looks ahead. */
+  /** Number of characters before the position at which the program begins. Undefined for lookahead. */
   readonly behind: number | undefined;
   readonly negative: boolean;
 }
 
-/** Instructions of an expression, at most. */
+/** Maximum number of instructions of an expression. */
 const longestProgram = 20_000;
-/** Steps on a text, at most: this many and so many a letter. About a second. */
+/** Maximum number of steps on a text: this many, plus a number per character. About a second. */
 const fewestSteps = 2e7;
 const stepsPerLetter = 200;
 
-/** The instructions of an expression. @throws RangeError for one that needs too many, or that looks back over texts of unlike length. */
+/** Compiles an expression. @throws {RangeError} when it needs too many instructions, or looks back over texts of different lengths. */
 export function programOf(expression: Expression, where: string): readonly Instruction[] {
   const program: Instruction[] = [];
   const tests = new Map<string, (codePoint: number) => boolean>();
@@ -109,7 +109,7 @@ export function programOf(expression: Expression, where: string): readonly Instr
   return program;
 }
 
-/** Where a program matches in a text: places, one after another. @throws RangeError when it takes too long */
+/** Yields the positions at which a program matches in a text. @throws {RangeError} when it takes too long. */
 export function* matchesOf(
   program: readonly Instruction[],
   text: string,
@@ -130,13 +130,13 @@ interface Budget {
   readonly where: string;
 }
 
-/** What a search writes to, used again by the next one of its program. */
+/** Working memory of a search, reused by the next search of the same program. */
 interface Scratch {
-  /** By instruction, the turn that came to it last. */
+  /** For each instruction, the last turn in which it was reached. */
   readonly seen: Int32Array;
-  /** A number for each place of each search. */
+  /** A number for each position of each search. */
   turn: number;
-  /** Ways that are followed, best ones first, and those of the next letter: an instruction and where its match begins. */
+  /** Current threads, preferred ones first, and those for the next character: pairs of an instruction and the start of the match. */
   threads: Int32Array;
   next: Int32Array;
   readonly stack: Int32Array;
@@ -146,7 +146,7 @@ const scratches = new WeakMap<readonly Instruction[], Scratch>();
 
 function scratchOf(program: readonly Instruction[]): Scratch {
   let scratch = scratches.get(program);
-  // Turns are numbers of 32 bits.
+  // Turns are 32-bit integers.
   if (scratch === undefined || scratch.turn > 2 ** 30) {
     const pairs = () => new Int32Array(2 * program.length);
     scratch = {
@@ -158,7 +158,7 @@ function scratchOf(program: readonly Instruction[]): Scratch {
   return scratch;
 }
 
-/** The first match from a place on, or exactly there. */
+/** The first match from a position on, or exactly there if `anchored`. */
 function search(
   program: readonly Instruction[],
   text: string,
@@ -173,7 +173,7 @@ function search(
   let turn = ++scratch.turn;
   let found: readonly [number, number] | undefined;
 
-  /** Follows what takes no letter, the preferred ways first; the new length of the list. */
+  /** Follows instructions that consume no character, preferred ones first. Returns the new length of the list. */
   const follow = (
     list: Int32Array,
     length: number,
@@ -252,9 +252,9 @@ function letterLength(text: string, place: number): number {
   return (text.codePointAt(place) ?? 0) > 0xffff ? 2 : 1;
 }
 
-/** A test of letters whose answers are kept. */
+/** Caches the results of a character test. */
 function remembered(expression: RegExp): (codePoint: number) => boolean {
-  /** Of the first letters 1 and 2 for no and yes, 0 where nobody asked yet. */
+  /** For ASCII characters: 1 for no, 2 for yes, 0 if not tested yet. */
   const first = new Uint8Array(0x80);
   const answers = new Map<number, boolean>();
   return (codePoint) => {
@@ -270,7 +270,7 @@ function remembered(expression: RegExp): (codePoint: number) => boolean {
   };
 }
 
-/** Letters of what is looked back at. */
+/** Number of characters that a lookbehind matches. */
 function lengthOf(part: Expression, where: string): number {
   switch (part.kind) {
     case "letter":

@@ -1,6 +1,6 @@
 /**
- * Expressions that a file brings, as a tree: what `tokenizer_automaton.ts` runs without backtracking. Read is the syntax of
- * JavaScript with the flag u, as the engine's translation writes it.
+ * Parses regular expressions of files into trees, which `tokenizer_automaton.ts` runs without backtracking. The syntax is that of JavaScript with the
+ * flag u, as produced by the engine's translation.
  *
  * @module
  */
@@ -26,9 +26,9 @@ export type Expression =
 const deepest = 64;
 
 /**
- * The tree of an expression.
+ * Parses an expression.
  *
- * @throws RangeError for what has no such tree: a reference to a group, or groups nested deeper than 64.
+ * @throws {RangeError} when it cannot be expressed as such a tree: a back-reference, or groups nested deeper than 64.
  */
 export function parseExpression(source: string, where: string): Expression {
   let at = 0;
@@ -127,7 +127,7 @@ export function parseExpression(source: string, where: string): Expression {
 
 const anything: Expression = { kind: "letter", test: /^[\s\S]$/u };
 
-/** The index behind a class. */
+/** The index after a character class. */
 function endOfClass(source: string, start: number): number {
   for (let i = start + 1; i < source.length; i++) {
     if (source[i] === "\\") i++;

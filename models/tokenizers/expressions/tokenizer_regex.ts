@@ -1,24 +1,24 @@
 /**
- * A guard against expressions that take exponential time. A tokenizer's file brings its own regular expressions, and
- * JavaScript's engine backtracks; no pre-tokenizer in use repeats a group that itself repeats or has alternatives.
+ * Rejects regular expressions that take exponential time. A tokenizer's file contains its own expressions, and JavaScript's engine backtracks. No
+ * pre-tokenizer in use repeats a group that itself contains a repetition or alternatives.
  *
  * @module
  */
 
 const maximumLength = 16_384;
-/** Up to this count a repetition is taken as bounded. */
+/** A repetition up to this count is considered bounded. */
 const boundedRepeats = 8;
 
 /**
- * Refuses expressions with a repeated group that contains a repetition or an alternative.
+ * Rejects expressions with a repeated group that contains a repetition or an alternative.
  *
- * @throws RangeError with the place in the expression.
+ * @throws {RangeError} when there is one. The message gives its position in the expression.
  */
 export function checkRegex(source: string, where: string): void {
   if (source.length > maximumLength) {
     throw new RangeError(`Cannot use the expression of ${where}: ${source.length} characters`);
   }
-  // One entry a group that is open: whether backtracking into it has more than one way.
+  // An entry for each open group: whether backtracking into it has more than one way.
   const ambiguous: boolean[] = [false];
   // Whether the last atom was a group, and if so whether it was ambiguous.
   let closed = false;
@@ -65,13 +65,13 @@ export function checkRegex(source: string, where: string): void {
   }
 }
 
-/** The index behind a character class, which may nest classes. */
+/** The index after a character class, which may contain nested classes. */
 function endOfClass(source: string, start: number): number {
   let depth = 0;
   for (let i = start; i < source.length; i++) {
     if (source[i] === "\\") i++;
     else if (source[i] === "[") depth++;
-    // A bracket right behind the opening one is itself a member.
+    // A bracket directly after the opening one is a member of the class.
     else if (source[i] === "]" && !/^\[\^?$/.test(source.slice(start, i)) && --depth === 0) {
       return i + 1;
     }
