@@ -14,7 +14,7 @@ import { describeUpdateRule } from "../../optim/updates/update_rule.ts";
 import type { LedgerFile } from "../ledgers/ledger_file.ts";
 
 /**
- * The optimiser as its ledger replays it: the update rules of older ledgers leave an element unchanged where its gradient is 0.
+ * The optimiser as its ledger replays it: the update rules of older ledgers do nothing in steps whose coefficients are all 0.
  */
 export function asReplayed(optimiser: Optimiser, ledger: LedgerFile | undefined): Optimiser {
   const theirs = ledger?.head.update;
