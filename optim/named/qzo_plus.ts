@@ -87,7 +87,8 @@ export const qzoPlus: NamedOptimiser<typeof QzoPlusOptions> = named({
     projection: "keep-sign",
   },
   // For adapters too, the learning rate is a fraction of the step that the curvature allows. In a product, the effect of offsets grows with their
-  // square, and the curvature grows faster than running means follow: steps of 0.03, larger than LoRA's initial values, undid what the first had gained.
+  // square, and the curvature grows faster than running means follow: steps of 0.03, larger than LoRA's initial values, undid what the first had
+  // gained.
   adapter: { epsilon: 0.03, learningRate: 0.5, product: 0.5 },
   limits: { queries: { min: 2, max: 1023 } },
   schedule: "linear",
