@@ -35,7 +35,7 @@ export interface LayoutRules<L> {
   readonly isQuantised: boolean;
   /**
    * Whether offsets of scales multiply weights, because scales are integers within super-blocks or belong to single columns. Such scales can be
-   * trained only in the relative form, with one offset per any multiple of 32 columns.
+   * trained only in the relative form, with one offset per 32 columns or any multiple of that.
    */
   readonly isRelativeOnly: boolean;
   /** Whether scales are integers, which change only together with the factors of their super-block. */

@@ -36,7 +36,7 @@ export interface AwqOptions extends Omit<QuantizeOptions, "statistics"> {
 
 /** The result of the search. */
 export interface AwqScales {
-  /** By column: multiply the weights and divide the inputs by these. */
+  /** One scale per column: weights are multiplied by it and inputs divided by it. */
   readonly factors: Float32Array;
   /** The exponent of the magnitudes. At 0 all factors are 1. */
   readonly exponent: number;

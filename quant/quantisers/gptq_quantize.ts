@@ -222,7 +222,7 @@ interface Rounding extends ErrorFeedback {
   readonly blockSize: number;
 }
 
-/** Takes `count` rows, starting at `first`, through all columns. Columns are counted in the order of rounding. */
+/** Quantises all columns of `count` rows, starting at `first`. Columns are counted in the order of rounding. */
 function* quantizeRows(rounding: Rounding, first: number, count: number): Computation<void> {
   const { values, columns: n, layout, order, feedback, planes, errors } = rounding;
   const group = groupColumns(layout, n);
