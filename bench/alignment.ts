@@ -1,7 +1,7 @@
 /**
- * What the words around an example do for zeroth-order training ("task alignment"): SST-2 with MeZO's prompt and without, by the same forwards.
- * ZO-LLM (arXiv 2402.11592) reports that a first-order optimiser hardly cares and zeroth-order ones lose 8 to 10 points without. Finished runs
- * are kept in a file and not made again, so it can be interrupted; the table is made from that file.
+ * Measures the effect of the words around an example on zeroth-order training ("task alignment"): SST-2 with and without MeZO's prompt, with equal
+ * numbers of forward passes. ZO-LLM (arXiv 2402.11592) reports little effect on a first-order optimiser, and a loss of 8 to 10 points for
+ * zeroth-order ones. Finished runs are kept in a file and not repeated, so it can be interrupted; the table is made from that file.
  *
  * @module
  */
@@ -50,9 +50,9 @@ Example: deno task bench alignment --only "sst2 qzoNormalised" --seeds 1`;
 const TASKS = ["sst2", "sst2/bare"];
 const FORMAT = "int4_g32";
 const BATCH = 16;
-/** Of each run, whatever its optimiser. */
+/** Number of forward passes of each run, whatever its optimiser. */
 const FORWARDS = 300;
-/** Sentences of the development set, drawn by seed 0. */
+/** Number of sentences of the development set, drawn with seed 0. */
 const HELD_OUT = 400;
 
 const OPTIMISERS: Readonly<Record<string, (steps: number) => Optimiser>> = {
@@ -63,7 +63,7 @@ const OPTIMISERS: Readonly<Record<string, (steps: number) => Optimiser>> = {
   qzoPlus: (steps) => qzoPlus({ steps }),
 };
 
-/** An optimiser that ends with its forwards. */
+/** The optimiser of a job, and the number of steps that its forward passes allow. */
 function optimiserOf({ optimiser, forwards }: Job): { optimiser: Optimiser; steps: number } {
   const make = OPTIMISERS[optimiser];
   const steps = Math.max(1, Math.floor(forwards / make(1).evaluations));
@@ -78,7 +78,7 @@ interface Job {
   readonly forwards: number;
 }
 
-/** A run that was made, or, without an optimiser, what the model does untrained. */
+/** The result of a run or, without an optimiser, of the untrained model. */
 interface Row extends Partial<Job> {
   readonly task: string;
   readonly loss: number;
@@ -107,7 +107,7 @@ function rowOf(
   };
 }
 
-/** Examples of a prompt, as they are trained on and judged. */
+/** The training and held-out examples with a prompt. */
 async function examplesOf(model: Model, task: string) {
   const folder = join(DATA, "tasks/sst2");
   const options = { maximumLength: model.maxPositions };
@@ -139,7 +139,7 @@ async function run(gpu: Gpu, job: Job, known: readonly Row[]): Promise<void> {
 const percent = (share: number): string => (100 * share).toFixed(1);
 const digits = (text: string): number[] => [...text].map(Number);
 
-/** The table, and what each pair of runs of a seed says. */
+/** The table, and a comparison of each pair of runs with the same seed. */
 function report(rows: readonly Row[]): string {
   const trained = rows.filter(({ optimiser }) => optimiser !== undefined);
   const groups = new Map<string, Row[]>();
@@ -198,7 +198,7 @@ function report(rows: readonly Row[]): string {
   ].join("\n");
 }
 
-/** Runs what is not done yet, then writes the table. */
+/** Makes the runs that are not done yet, then writes the table. */
 export async function main(argv: string[]): Promise<void> {
   const args = parseArgs(argv, {
     string: ["seeds", "only", "forwards"],

@@ -1,6 +1,6 @@
 /**
- * What exact derivatives cost: steps along tangents and along gradients beside steps of two forwards, of one model on one batch, in turns, by the
- * processor time of this process and by the clock.
+ * Measures the cost of exact derivatives: steps along tangents and gradients against steps of two forward passes, with one model and one batch,
+ * interleaved, in processor time of this process and in wall time.
  *
  * @module
  */
@@ -43,7 +43,7 @@ Usage: deno task bench derivatives [options]
 const LARGE = { ...RANDOM_SHAPE, hidden: 512, layers: 6, feedForward: 1376, heads: 8, kvHeads: 8 };
 const SMALL = { ...RANDOM_SHAPE, hidden: 64, layers: 2, feedForward: 128, heads: 4, kvHeads: 4 };
 
-/** An optimiser's steps; or gradients alone, with what they keep of the forward. */
+/** An optimiser, whose steps are timed, or what gradients alone store from the forward pass. */
 type Kind = Optimiser | { readonly checkpoints: GradientOptions["checkpoints"] };
 
 const kinds = (): readonly (readonly [string, Kind])[] => [
@@ -55,7 +55,7 @@ const kinds = (): readonly (readonly [string, Kind])[] => [
   ["forwardGrad, 4 directions: value and four tangents", forwardGrad({ queries: 4 })],
 ];
 
-/** Evaluations with their gradients, and no step. */
+/** Returns a function that evaluates a batch and its gradient, without a step. */
 function gradients(
   gpu: Gpu,
   model: Model,
@@ -99,7 +99,7 @@ function steps(
   };
 }
 
-/** What PyTorch takes for a model of the same shape, whose weights are dense. */
+/** Times of PyTorch for a model of the same shape with dense weights. */
 async function torchTimes(
   shape: typeof LARGE,
   { tokens, sequences, rounds }: Readonly<Record<"tokens" | "sequences" | "rounds", string>>,
@@ -149,7 +149,7 @@ export async function main(argv: string[]): Promise<void> {
   for (let round = -1; round < Number(args.rounds); round++) {
     for (const { run, times } of made) {
       const taken = await timed(run);
-      // The first compiles.
+      // The first round includes compilation.
       if (round >= 0) times.push(taken);
     }
   }

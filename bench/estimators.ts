@@ -1,7 +1,7 @@
 /**
- * How good estimators of a gradient are: their directions beside the exact gradient of the scales, on real models and over training, and what
- * limits a step: estimate, batch, curvature. Points that are measured are kept in a file and not measured again, so it can be interrupted; the
- * table and the picture are made from that file.
+ * Measures the quality of gradient estimators: their directions against the exact gradient of the scales, on real models and during training, and
+ * what limits a step: estimate, batch or curvature. Results are kept in a file and not measured again, so it can be interrupted; the table and the
+ * picture are made from that file.
  *
  * @module
  */
@@ -57,22 +57,22 @@ Example: deno task bench estimators --only "reviews-opt-3m step 0"`;
 
 const MODELS = ["reviews-4m", "reviews-opt-3m", "reviews-roberta-3m"];
 const FORMAT = "int4_g32";
-/** Steps of qzoNormalised before a point. */
+/** Numbers of steps of qzoNormalised after which to measure. */
 const POINTS = [0, 50, 200];
 const LEARNING_RATE = 2e-2;
-/** Examples of a training step. */
+/** Examples per training step. */
 const TRAINED = 4;
-/** Examples of a batch whose gradient is estimated, and how many batches there are. */
+/** Examples per batch whose gradient is estimated, and number of batches. */
 const BATCH = 8;
 const BATCHES = 8;
-/** Directions that each estimator looks along. */
+/** Number of directions of each estimator. */
 const DIRECTIONS = 16;
-/** Of qzoNormalised, and of qzoPlus. */
+/** Epsilon of qzoNormalised and of qzoPlus. */
 const [EPSILON, EPSILON_PLUS] = [0.02, 0.04];
-/** Where curvature is looked for, along as many of the same directions. */
+/** Values of epsilon at which the effect of curvature is measured, and the number of directions for it. */
 const EPSILONS = [0.005, 0.08, 0.32];
 const CURVED = 4;
-/** Lengths of moves, as the root mean square of the change of an offset. */
+/** Lengths of moves, as root mean squares of the change of an offset. */
 const LENGTHS = [0.005, 0.02, 0.08];
 
 type Vector = Float32Array<ArrayBuffer>;
@@ -84,7 +84,7 @@ const mean = (a: readonly number[]): number => a.reduce((sum, x) => sum + x, 0) 
 const rms = (a: readonly number[]): number => Math.sqrt(mean(a.map((x) => x * x)));
 const short = (x: number): number => Number(x.toPrecision(5));
 
-/** The sum of multiples of vectors. */
+/** A linear combination of vectors. */
 function combined(vectors: readonly Vector[], by: readonly number[]): Vector {
   const out = new Float32Array(vectors[0].length);
   vectors.forEach((one, q) => {
@@ -93,7 +93,7 @@ function combined(vectors: readonly Vector[], by: readonly number[]): Vector {
   return out;
 }
 
-/** Offsets, or slopes by them, as one vector and back. */
+/** Converts offsets, or gradients with respect to them, to one vector and back. */
 class Space {
   readonly trainables: readonly Trainable[];
   readonly size: number;
@@ -132,7 +132,7 @@ class Space {
       ));
   }
 
-  /** Where the tensors of each kind lie. */
+  /** The ranges of the tensors of each kind within a vector. */
   kinds(): Map<string, (readonly [number, number])[]> {
     const out = new Map<string, (readonly [number, number])[]>();
     let at = 0;
@@ -145,7 +145,7 @@ class Space {
   }
 }
 
-/** What an estimator says of a batch along directions of `seed`; nothing is moved. */
+/** The derivatives that an estimator computes for a batch along the directions of `seed`. Nothing is moved. */
 async function derivatives(
   model: Model,
   offsets: OffsetSet,
@@ -169,7 +169,7 @@ async function derivatives(
   return (await trainer.drain())[0].derivatives;
 }
 
-/** An estimator's derivatives beside the exact ones along the same directions, and its gradients of 1, 4 and 16 directions beside the exact one. */
+/** Compares an estimator's derivatives with the exact ones, and its gradients from 1, 4 and 16 directions with the exact gradient. */
 function estimate(
   name: string,
   found: readonly number[],
@@ -199,7 +199,7 @@ function estimate(
   });
 }
 
-/** Estimates in the space of one offset a row, as qzoPlus makes them. */
+/** Estimates with one offset per row, as in qzoPlus. */
 async function rowEstimates(
   model: Model,
   examples: readonly Example[],
@@ -221,7 +221,7 @@ async function rowEstimates(
   const middle = mean(found);
   return [
     ...estimate("one-sided, an offset a row", found, directions, exact, (q) => q + 1),
-    // What scaling the losses around their own mean leaves; along one direction nothing.
+    // The derivatives centred around their own mean. With a single direction, nothing would be left.
     ...estimate(
       "the same around their mean",
       found.map((d) => d - middle),
@@ -232,7 +232,7 @@ async function rowEstimates(
   ];
 }
 
-/** All that is measured where a model's offsets stand. */
+/** Makes all measurements at a model's current offsets. */
 async function measure(
   model: Model,
   offsets: OffsetSet,
@@ -262,7 +262,7 @@ async function measure(
     2,
     "rademacher",
   );
-  // Around the gradient of another batch, the multiple of it that fits best known.
+  // Estimates around the gradient of another batch, scaled by the best factor, which is assumed to be known.
   const [, known] = gradients;
   const share = dot(known, exact) / dot(known, known);
   const rest = tangents.map((d, q) => d - share * dot(normal[q], known));
@@ -346,7 +346,7 @@ async function measure(
         return product / (norm(gradients[a]) * norm(gradients[b]));
       }))),
       withOthers: short(cosine(exact, others)),
-      // Unbiased: of the gradient of all examples, and of one batch's.
+      // Unbiased estimates of the squared norm of the gradient of all examples, and of that of one batch.
       signal: short(mean(pairs)),
       power: short(mean(gradients.map((g) => dot(g, g)))),
     },
@@ -354,7 +354,7 @@ async function measure(
   };
 }
 
-/** Which two batches a pair is of, in the order of all pairs. */
+/** The two batches of a pair, given its index among all pairs. */
 function pairOf(index: number): readonly [number, number] {
   let left = index;
   for (let a = 0;; a++) {
@@ -366,7 +366,7 @@ function pairOf(index: number): readonly [number, number] {
 
 const nameOf = (model: string, step: number) => `${model} step ${step}`;
 
-/** Measures the points of one model that are left, in one run of training. */
+/** Measures the remaining points of one model, during one training run. */
 async function run(name: string, left: readonly number[]): Promise<void> {
   const config = readTrainConfig({
     model: join(DATA, "models", name),
@@ -381,7 +381,7 @@ async function run(name: string, left: readonly number[]): Promise<void> {
     sees: sightOf(model.config),
     splits: ["train"],
   });
-  // Not among those trained on.
+  // These are not trained on.
   const held = examples.slice(-BATCH * BATCHES);
   const train = examples.slice(0, -BATCH * BATCHES);
   const batches = Array.from(
@@ -414,7 +414,7 @@ async function run(name: string, left: readonly number[]): Promise<void> {
   }
 }
 
-/** Measures what is not measured yet, then writes the table and the picture. */
+/** Makes the measurements that are not done yet, then writes the table and the picture. */
 export async function main(argv: string[]): Promise<void> {
   const args = parseArgs(argv, {
     string: ["only"],

@@ -1,6 +1,6 @@
 /**
- * Exact gradients, tangents and zeroth order at equal cost in forward passes: loss after training, seconds and memory, of scales and of LoRA. Finished
- * runs are kept in a file and not made again, so it can be interrupted; the table and the picture are made from that file.
+ * Compares exact gradients, tangents and zeroth order at equal cost in forward passes: loss after training, seconds and memory, for scales and LoRA.
+ * Finished runs are kept in a file and not repeated, so it can be interrupted; the table and the picture are made from that file.
  *
  * @module
  */
@@ -19,7 +19,7 @@ const ROWS = results("exact.jsonl");
 const REPORT = results("exact.md");
 const PICTURE = results("exact.svg");
 
-/** Of a run, whatever its optimiser; what takes a backward as well counts for more. */
+/** Forward passes of each run, whatever its optimiser. A step with a backward pass counts as several. */
 const FORWARDS = 300;
 
 const CASES_OF = [
@@ -59,16 +59,16 @@ Usage: deno task bench exact [options]
 
 Example: deno task bench exact --only "brief-sst2 int4" --seeds 1 --factors 1,0.1,10`;
 
-/** What the tables call a scheme. */
+/** Name of a scheme in the tables. */
 const trained = (scheme: SchemeName): string => scheme === "full" ? "scales" : scheme;
 
-/** The rows of a method that the picture shows: of the rate that was chosen, or of the default one. */
+/** The rows of a method that the picture shows: those with the chosen learning rate, or with the default one. */
 function shown(rows: readonly Row[]): readonly Row[] {
   const chosen = best(rows) ?? rows.filter(({ factor }) => factor === 1);
   return chosen.filter(({ after }) => after !== undefined);
 }
 
-/** What the table lists of a method: the default rate, and the one that was chosen. */
+/** The rows of a method that the table lists: those with the default learning rate, and those with the chosen one. */
 function listed(rows: readonly Row[]): (readonly Row[])[] {
   const usual = rows.filter(({ factor, after }) => factor === 1 && after !== undefined);
   const chosen = shown(rows);
@@ -89,7 +89,7 @@ function processorSeconds(rows: readonly Row[]): string {
   return known.length > 0 ? mean(known).toFixed(1) : "";
 }
 
-/** A line of the table; a step takes the same time at every rate. */
+/** A line of the table. Times are averaged over all learning rates, which do not affect them. */
 function line(rows: readonly Row[], ofMethod: readonly Row[]): string {
   const [{ optimiser, scheme, factor, steps, memory, own, scalars }] = rows;
   const accuracies = rows.flatMap(({ after }) => after?.accuracy ?? []);
@@ -170,7 +170,7 @@ function picture(rows: readonly Row[]): string {
   );
 }
 
-/** Runs what is not done yet, then writes the table and the picture. */
+/** Makes the runs that are not done yet, then writes the table and the picture. */
 export async function main(argv: string[]): Promise<void> {
   const args = parseArgs(argv, {
     string: ["only", "seeds", "factors", "optimisers", "schemes", "forwards"],

@@ -1,6 +1,6 @@
 /**
- * What of a fine-tune's gain a file has: a small model in every format, tuned, evaluated by its ledger's offsets, written, read again
- * and evaluated anew.
+ * Measures how much of a fine-tune's gain a file keeps: a small model in every format is tuned, evaluated with the offsets of its ledger, written,
+ * read again, and evaluated again.
  *
  * @module
  */
@@ -32,7 +32,7 @@ Usage: deno task bench export-gains [options]
   --span N          columns that share an offset [the optimiser's default]
 `;
 
-/** Runs it; prints a table in Markdown. */
+/** Runs the benchmark and prints a table in Markdown. */
 export async function main(args: string[]): Promise<void> {
   const options = parseArgs(args, {
     string: ["only", "from", "steps", "held-out", "span", "model"],
@@ -59,7 +59,7 @@ max_length: 64`,
       : FORMATS.findIndex(({ name }) => name === options.from);
     for (const { name, layout } of FORMATS.slice(Math.max(0, first))) {
       if (layout.kind === "dense" || !name.includes(options.only ?? "")) continue;
-      // Made of no weights, only read.
+      // This format can be read, but weights are not quantised to it.
       if (name === "codebook1x16") continue;
       const source = quantizedSource(stored, { format: name });
       using model = await loadModel(gpu, source);

@@ -1,6 +1,6 @@
 /**
- * Real models and tasks before and after QZO: held-out loss and accuracy, several seeds. Finished runs are kept in a file and not
- * made again, so it can be interrupted; the table is printed from that file.
+ * Measures held-out loss and accuracy of real models on tasks before and after QZO, with several seeds. Finished runs are kept in a file and not
+ * repeated, so it can be interrupted; the table is printed from that file.
  *
  * @module
  */
@@ -29,7 +29,7 @@ import { builtInTask } from "../tasks/mod.ts";
 import { readDataFile } from "../tasks/files.ts";
 import { evaluate, finetune } from "../train/mod.ts";
 
-/** The shared data. */
+/** Folder of the shared data. */
 export const DATA: string = fromFileUrl(new URL("../../shared/data/", import.meta.url));
 const RESULTS = fromFileUrl(new URL("./results/finetune.jsonl", import.meta.url));
 
@@ -48,7 +48,7 @@ Usage: deno task bench finetune [options]
 
 Example: deno task bench finetune --only sst2 --seeds 1`;
 
-/** Examples to train on and held out. */
+/** Training and held-out examples. */
 export interface Split {
   readonly train: readonly Example[];
   readonly heldOut: readonly Example[];
@@ -82,24 +82,24 @@ interface Result {
   readonly date: string;
 }
 
-/** The windows of a text that a case trains and holds out. */
+/** The training and held-out windows of a text. */
 export interface TextCase {
-  /** In `tasks/text` of the shared data. */
+  /** Name of the file in `tasks/text` of the shared data. */
   readonly file: string;
-  /** What a window never crosses the end of. */
+  /** Divides the text into documents, across which no window extends. */
   readonly documents: (text: string) => string[];
-  /** Tokens of a window. */
+  /** Tokens per window. */
   readonly length: number;
-  /** Windows to train on, and after them those held out. */
+  /** Number of training windows, and of held-out windows after them. */
   readonly counts: readonly [number, number];
-  /** Windows are cut of each document by itself, and every fourth is held out. Default: of one stream. */
+  /** Whether each document is divided separately and every fourth is held out. Default: the documents are one stream. */
   readonly apart?: boolean;
 }
 
-/** A paragraph that begins a story: stories have only a blank line between them, as paragraphs have. */
+/** The beginning of a story. Stories, like paragraphs, are separated only by a blank line. */
 const OPENING = /^(Once upon|Once there|One day|There was|There once)/;
 
-/** Paragraphs put together to stories: one begins like a story, or where the one before breaks off. */
+/** Joins paragraphs to stories. A story starts with a typical beginning, or after a paragraph that breaks off. */
 function storiesOf(text: string): string[] {
   const stories: string[] = [];
   let before = "";
@@ -130,13 +130,13 @@ export const TEXTS: { readonly [name in "stories" | "whole" | "reviews"]: TextCa
   },
 };
 
-/** Reads and cuts the text of a case. */
+/** Reads the text of a case and divides it into windows. */
 export async function windows(
   { file, documents, length, counts, apart = false }: TextCase,
   tokenizer: Tokenizer,
 ): Promise<Split> {
   const text = await readDataFile(join(DATA, "tasks/text", file));
-  // As in the independent measurement this is compared with: no BOS before a window, held-out windows after the training ones.
+  // As in the independent measurement that this is compared with: no BOS before a window, held-out windows after the training ones.
   const cut = (some: readonly string[]) =>
     languageModellingExamples(tokenizer, some, { length: length + 1 })
       .map((e) => ({ ...e, candidates: [e.candidates[0].slice(1)] }))
@@ -233,7 +233,7 @@ async function readResults(): Promise<Result[]> {
   return text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line) as Result);
 }
 
-/** The model of a case as a folder that is made once: codebooks take a minute to fit, and are the same for every seed. */
+/** Quantised models in folders, each made once, because codebooks take a minute to fit and are the same for every seed. */
 class Quantised implements AsyncDisposable {
   readonly #folders = new Map<string, string>();
 
@@ -338,7 +338,7 @@ async function runCase(
     recipe,
     seed,
     steps,
-    // Of exact gradients each with a backward.
+    // With exact gradients, each forward pass is followed by a backward pass.
     forwards: steps * (optimiser.estimator.exact ? 1 : optimiser.evaluations),
     minutes: Number(minutes.toFixed(2)),
     lossBefore: before.loss,
@@ -375,7 +375,7 @@ function table(results: readonly Result[]): string {
   ].join("\n");
 }
 
-/** Runs what is not done yet, then prints the table. */
+/** Makes the runs that are not done yet, then prints the table. */
 export async function main(argv: string[]): Promise<void> {
   const args = parseArgs(argv, {
     string: ["seeds", "only", "lr", "steps", "exact"],

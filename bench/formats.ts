@@ -1,5 +1,5 @@
 /**
- * What the matrix product costs in every format, relative to int4_g128 in the same rounds, and what fused noise adds.
+ * Measures the cost of the matrix product in every format, relative to int4_g128 in the same rounds, and the additional cost of fused noise.
  *
  * @module
  */
@@ -27,7 +27,7 @@ rows with noise, relative to twice the rows without, in the same format.`;
 
 const BASE = "int4_g128";
 
-/** How many times int4_g128 a format may take: those of about four bits, and codebooks of about two. */
+/** Maximum time of a format relative to int4_g128, for formats of about four bits and codebooks of about two. */
 const BOUNDS: readonly { readonly names: RegExp; readonly most: number; readonly why: string }[] = [
   {
     names: /^codebook(1x|2x8)/,
@@ -47,7 +47,7 @@ const BOUNDS: readonly { readonly names: RegExp; readonly most: number; readonly
   { names: /^(Q4_|int4)/, most: 1.5, why: "a second value per group" },
 ];
 
-/** The bound that a format exceeds, as a line of text. */
+/** A sentence about the bound that a format exceeds. Undefined if it exceeds none. */
 function exceeded({ name }: Format, timings: readonly Timing[]): string | undefined {
   const bound = BOUNDS.find(({ names }) => names.test(name));
   const slowest = Math.max(...timings.map(({ ratio }) => ratio.median));
@@ -57,14 +57,14 @@ function exceeded({ name }: Format, timings: readonly Timing[]): string | undefi
   } times int4's time, more than ${bound.most}: ${bound.why}.`;
 }
 
-/** Formats whose kernels differ from those of other groups in the length of loops only are left out. */
+/** Excludes formats whose kernels differ from those of other group sizes only in the length of loops. */
 function isMeasured({ name }: Format): boolean {
   return !/_(g32|g64|g256|row)$/.test(name);
 }
 
 function chosen(list: string | undefined): Format[] {
   const all = [...FORMATS.filter(isMeasured), formatByName("int4c_r64")];
-  // A name that is no part of a listed one may still be one that is made by name.
+  // A name that no listed format contains may still be that of a format constructed from its name.
   const named = (part: string): Format[] => {
     const found = [...FORMATS, ...all].filter(({ name }) => name.includes(part));
     return found.length > 0 ? found : [formatByName(part)];
@@ -80,7 +80,7 @@ interface Settings {
   readonly rows: number;
 }
 
-/** All formats in turns at so many rows. */
+/** Times all formats, interleaved, with the given number of rows. */
 async function compareFormats(
   gpu: Gpu,
   formats: readonly Format[],
@@ -96,7 +96,7 @@ async function compareFormats(
   return await compareInterleaved(entries, { rounds, batch });
 }
 
-/** Two branches with noise against as many plain rows. */
+/** Times two branches with noise against the same number of rows without noise. */
 async function noiseOverhead(
   gpu: Gpu,
   { layout }: Format,

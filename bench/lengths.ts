@@ -1,6 +1,6 @@
 /**
- * Memory and time of a step against the length of a sequence: planned for models nobody has to download, and planned, accounted and timed for a small
- * one. What was measured is kept in a file and not measured again, so it can be interrupted; the page and the picture are made from that file.
+ * Memory and time of a step against the length of a sequence: planned for large models, which need not be downloaded, and planned, measured and timed
+ * for a small one. Results are kept in a file and not measured again, so it can be interrupted; the page and the picture are made from that file.
  *
  * @module
  */
@@ -22,7 +22,7 @@ import { median, type Taken, timed } from "./support/timing.ts";
 const results = (name: string) => fromFileUrl(new URL(`./results/${name}`, import.meta.url));
 const ROWS = results("lengths.jsonl");
 
-/** A step by its name on the page. */
+/** A kind of step, with its name on the page. */
 interface Method {
   readonly name: string;
   readonly optimiser: Optimiser;
@@ -39,7 +39,7 @@ const METHODS: readonly Method[] = [
   { name: "hybridZoFo, each block recomputed", optimiser: hybridZoFo(), checkpoints: "block" },
 ];
 
-/** ZO-LLM's model (arXiv 2402.11592) and QZO's (2505.13430), as their `config.json` has them. */
+/** The models of ZO-LLM (arXiv 2402.11592) and QZO (2505.13430), with the values of their `config.json`. */
 const PLANNED: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   "OPT-13B": {
     model_type: "opt",
@@ -83,7 +83,7 @@ function batchOf(tokens: number) {
   return packBatch(textOf(1, tokens), "language-modelling", 4096);
 }
 
-/** Every optimiser and length of a model that is only a shape. */
+/** Plans for every optimiser and length, for models of which only the shape is known. */
 function planned(): LengthsRow[] {
   return Object.entries(PLANNED).flatMap(([model, config]) => {
     const source = modelOfShape(configFromHuggingFace(config), "int4_g128", { embedding: "F16" });
@@ -97,7 +97,7 @@ function planned(): LengthsRow[] {
   });
 }
 
-/** Plans a step of the random model, allocates and takes it, and times more of them. */
+/** Plans and makes a step of the random model, and times further steps. */
 async function measured(
   gpu: Gpu,
   { name: method, optimiser, checkpoints }: Method,
@@ -114,7 +114,7 @@ async function measured(
   using offsets = planOffsets(model, optimiser, maxBinding, {}).allocate(gpu);
   using trainer = new Trainer(model, optimiser, offsets, { seed: 1, checkpoints });
   const steps: Taken[] = [];
-  // The first compiles.
+  // The first step includes compilation.
   for (let step = 0; step <= rounds; step++) {
     const taken = await timed(async () => {
       trainer.enqueue(step, batch);
@@ -139,7 +139,7 @@ async function measured(
   };
 }
 
-/** Plans, measures what is not done yet, and writes the page and the picture. */
+/** Plans, makes the measurements that are not done yet, and writes the page and the picture. */
 export async function main(argv: string[]): Promise<void> {
   const args = parseArgs(argv, {
     string: ["rounds"],

@@ -1,6 +1,6 @@
 /**
- * What looking at every byte costs while a model is loaded: the fingerprint and the check for weights that are not finite. Each load is the
- * first of a process, as a user has it: the second finds memory that the first has touched, and is three times as fast.
+ * Measures the cost of examining every byte while a model is loaded: the fingerprint and the check for weights that are not finite. Each load is the
+ * first in its process, as for users. A second load would be three times as fast, because it reuses memory that the first has touched.
  *
  * @module
  */
@@ -44,7 +44,7 @@ const SHAPE = {
   rope: "norm",
 } as const;
 
-/** What is done while tensors are loaded, all else alike. */
+/** What is computed while tensors are loaded. Everything else is the same. */
 const WAYS = {
   neither: { fingerprint: false, look: false },
   "look for NaN": { fingerprint: false, look: true },
@@ -100,7 +100,7 @@ export async function main(args: string[]): Promise<void> {
   }
 }
 
-/** Milliseconds that a process takes to load the model at `path`, its start aside. */
+/** Milliseconds that a new process takes to load the model at `path`, without its start. */
 async function loadApart(path: string, way: Way): Promise<number> {
   const { success, stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-check", new URL("./main.ts", import.meta.url).pathname, "loading"]
@@ -124,7 +124,7 @@ async function load(path: string, way: Way): Promise<number> {
   const whole = fingerprint ? held.use(new BaseHash(source)) : undefined;
   loadConstants(gpu, plan, source);
   columnOrders.load(gpu);
-  // Where there is none, each piece is looked through by this thread.
+  // Without a hash, this thread examines each piece.
   const hash = look ? whole : {
     add: async (...[name, rows, { memory } = {}]: Parameters<BaseHash["add"]>) => {
       if (whole) await whole.add(name, rows, { memory });
@@ -134,7 +134,7 @@ async function load(path: string, way: Way): Promise<number> {
   };
   for await (const _ of loadTensors(gpu, source.tensors, tensors.values(), { hash }));
   await whole?.digest();
-  // A software device copies when it is waited for: what has only been handed to the queue is not loaded.
+  // A software device copies data only while it is waited for, so queued data is not loaded yet.
   await gpu.settled();
   return performance.now() - before;
 }
@@ -143,7 +143,7 @@ function median(of: readonly number[]): number {
   return of.toSorted((a, b) => a - b)[of.length >> 1];
 }
 
-/** Median of differences, in percent, with the order statistics that hold it in 95 of 100 samples. */
+/** Median of differences in percent, with a 95 % interval from order statistics. */
 function interval(of: readonly number[]): string {
   const sorted = of.toSorted((a, b) => a - b);
   const reach = Math.round(0.98 * Math.sqrt(of.length));

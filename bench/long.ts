@@ -1,6 +1,6 @@
 /**
- * 10,000 steps of three optimisers on SST-2, and how held-out loss and accuracy went on the way, by forwards. Runs go on where they stopped; the states
- * between are brought back from their ledgers, so nothing is looked at while training.
+ * 10,000 steps of three optimisers on SST-2, with held-out loss and accuracy over forward passes. Runs continue where they stopped. Intermediate states
+ * are replayed from their ledgers, so nothing is evaluated during training.
  *
  * @module
  */
@@ -47,13 +47,13 @@ const HELD_OUT = 300;
 
 const FULL_RATE = "qzoPlus at 0.5";
 
-/** What is set of each run; the rates of the first two fall in a line to 0, as those of the others do by themselves. */
+/** Settings of each run. The learning rates of the first two decay linearly to 0, as those of the others do by default. */
 const OPTIMISERS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   qzo: { learning_rate: 3e-6, schedule: { kind: "linear", warmup: 100 } },
   qzoNormalised: { learning_rate: 4e-3, schedule: { kind: "linear", warmup: 100 } },
-  // Two branches, the fewest that it takes, in place of eight: 90,000 forwards would be too many. The rate is the default of 10,000 steps.
+  // Two branches, the minimum, instead of eight, with which there would be 90,000 forward passes. The rate is the default for 10,000 steps.
   qzoPlus: { queries: 2, learning_rate: 0.079 },
-  // As it was before long runs had a lower rate.
+  // The default before long runs had a lower rate.
   [FULL_RATE]: { name: "qzoPlus", queries: 2, learning_rate: 0.5 },
 };
 
@@ -73,7 +73,7 @@ function configOf(name: string, steps: number, runs: string): TrainConfig {
 
 const exists = (path: string) => Deno.stat(path).then(() => true, () => false);
 
-/** Makes the steps that are left of a run. */
+/** Makes the remaining steps of a run. */
 async function train(session: RunSession, examples: TaskExamples, config: TrainConfig) {
   const { ledger: path } = runFolder(config.output);
   const begun = await exists(path);
@@ -87,7 +87,7 @@ async function train(session: RunSession, examples: TaskExamples, config: TrainC
   }
 }
 
-/** Looks at the states of a run that were not looked at yet. */
+/** Evaluates the states of a run that have not been evaluated yet. */
 async function look(
   session: RunSession,
   examples: TaskExamples,
@@ -111,7 +111,7 @@ async function look(
       const found = await evaluate(model, validation.examples, { objective, offsets });
       return { loss: found.loss, accuracy: found.accuracy?.accuracy };
     };
-    // The run was evaluated itself where it began and ended.
+    // The run itself was evaluated at its beginning and end.
     const { loss, accuracy } = evaluations.find((event) => event.step === step) ?? await looked();
     const row: LongRow = {
       optimiser: name,
@@ -128,7 +128,7 @@ async function look(
   }
 }
 
-/** Trains and looks at what is not done yet, then writes the table and the picture. */
+/** Makes the training steps and evaluations that are not done yet, then writes the table and the picture. */
 export async function main(argv: string[]): Promise<void> {
   const args = parseArgs(argv, {
     string: ["only", "runs", "steps"],

@@ -1,6 +1,6 @@
 /**
- * What adapters add to a step: their noise, what they compute and their update beside the forwards over a packed base, which are the same without them. Against
- * steps that train one vector, in turns, by the processor time of this process and by the clock.
+ * Measures what adapters add to a step: their noise, computation and update, in addition to the forward passes over a packed base. The comparison is
+ * with steps that train one vector, interleaved, in processor time of this process and in wall time.
  *
  * @module
  */
@@ -41,7 +41,7 @@ Usage: deno task bench lora [options]
   --rounds N   steps of each kind, taking turns (default 12)
   --help       this text`;
 
-/** 20.0 M weights. */
+/** A shape with 20.0 M weights. */
 const SHAPE = {
   hidden: 512,
   layers: 6,
@@ -60,13 +60,13 @@ function randomModel() {
   return ggufModelSource(bytesSource(bytes as Uint8Array<ArrayBuffer>, "random, 20 M weights"));
 }
 
-/** Milliseconds of a step: of processors, and by the clock. */
+/** Milliseconds of a step: processor time and wall time. */
 interface Step {
   readonly processor: number;
   readonly clock: number;
 }
 
-/** What makes steps of one kind. */
+/** A kind of step to time. */
 interface Kind {
   readonly name: string;
   readonly step: () => Promise<Step>;
@@ -148,7 +148,7 @@ export async function main(argv: string[]): Promise<void> {
   for (let round = -2; round < Number(args.rounds); round++) {
     for (const [i, { step }] of made.entries()) {
       const taken = await step();
-      // The first compile.
+      // The first steps include compilation.
       if (round >= 0) steps[i].push(taken);
     }
   }

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** What can be measured, and by which file. */
+/** The benchmarks, with the file of each. */
 const BENCHES: Readonly<Record<string, string>> = {
   matmul: "the 4-bit matrix product against onnxruntime-web, noise and branches",
   width: "products on lavapipe with vectors of 256 and 512 bits, if the processor has AVX-512",

@@ -1,6 +1,6 @@
 /**
- * The figures of the quantised matrix product, each a ratio taken in one process: against onnxruntime-web on the same
- * device, with noise against without, two branches in one pass against two passes.
+ * Measures the quantised matrix product, as ratios taken within one process: against onnxruntime-web on the same device, with noise against without,
+ * and two branches in one pass against two passes.
  *
  * @module
  */
@@ -28,7 +28,7 @@ Options:
 The peer, onnxruntime-web, is looked for in QZO_PEERS (a node_modules folder) or .tools/peers/node_modules; without it
 its rows are left out with the reason.`;
 
-/** One line of the table: what was compared, on what, what it should be. */
+/** One line of the table: what was compared, the timings, and the target. */
 interface Line {
   readonly what: string;
   readonly timing: Timing;
@@ -45,8 +45,8 @@ interface Settings {
 const targetRows = 64;
 
 /**
- * A device with what the adapter lists and nothing else: onnxruntime-web writes `enable subgroups;` where they are granted, which Deno's
- * compiler does not know, and the two are to share a device.
+ * A device with only the features that the adapter lists, for sharing with onnxruntime-web. If subgroups are granted, onnxruntime-web writes
+ * `enable subgroups;`, which Deno's compiler does not know.
  */
 async function listedDevice(): Promise<{ device: GPUDevice } & Disposable> {
   const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
@@ -60,7 +60,7 @@ async function listedDevice(): Promise<{ device: GPUDevice } & Disposable> {
   return { device, [Symbol.dispose]: () => device.destroy() };
 }
 
-/** How often to run between waits, so that the 11.5 ms of a wait do not count. */
+/** Number of runs between waits, enough that the 11.5 ms of a wait do not matter. */
 function batchFor(rows: number): number {
   return Math.max(4, Math.ceil(64 / rows));
 }
@@ -194,7 +194,7 @@ export async function main(argv: string[]): Promise<void> {
   if (wanted("peer") && missing !== undefined) {
     console.log(`\nonnxruntime-web was skipped: ${missing}`);
   }
-  // The peer keeps its wasm heap and threads for the life of the process.
+  // onnxruntime-web keeps its Wasm heap and threads until the process ends.
   Deno.exit(0);
 }
 

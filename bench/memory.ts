@@ -1,6 +1,6 @@
 /**
- * Memory of fine-tuning by part: planned for models nobody has to download, beside the paper's figures; and planned against
- * accounted for the bundled model.
+ * Memory of fine-tuning by part: planned for large models, which need not be downloaded, against the paper's figures; and planned against allocated
+ * for the bundled model.
  *
  * @module
  */
@@ -25,7 +25,7 @@ const HELP = `Prints planned and actual memory as markdown tables.
 
 Usage: deno task bench memory`;
 
-/** A model by shape; the paper's GPU memory is from arXiv 2505.13430, table 2 (SST-2, batch 1). */
+/** The shape of a model. The paper's GPU memory is from arXiv 2505.13430, table 2 (SST-2, batch 1). */
 interface Shape {
   readonly name: string;
   readonly config: Record<string, unknown>;
@@ -54,7 +54,7 @@ const SHAPES: readonly Shape[] = [
     target: 4.3,
   },
   {
-    // OPT's two 16384-wide matrices hold as many weights as three of 10944.
+    // OPT's two 16384-wide matrices have as many weights as three 10944-wide ones.
     name: "OPT-6.7B-like",
     config: {
       ...common,
@@ -83,7 +83,7 @@ const SHAPES: readonly Shape[] = [
   },
 ];
 
-/** SST-2, one example: a prompt of up to 64 tokens and two one-token labels. */
+/** One example of SST-2: a prompt of up to 64 tokens and two one-token labels. */
 const BATCH_OF_ONE = { rows: 64, lossRows: 8, candidates: 8, examples: 4 };
 
 const TINY_LLAMA = {
@@ -101,7 +101,7 @@ const TINY_LLAMA = {
 const BATCH_OF_SIXTEEN: BatchShape = { rows: 1024, lossRows: 32, candidates: 32, examples: 16 };
 const QUARTER: BatchShape = { rows: 256, lossRows: 8, candidates: 8, examples: 4 };
 
-/** Exact gradients in all or in part, and none. */
+/** Optimisers with exact gradients for everything, for a part, and without them. */
 const EXACT: readonly (readonly [string, Optimiser])[] = [
   ["foAdam", foAdam()],
   ["hybridZoFo, 2/3 of the blocks exact", hybridZoFo()],
@@ -141,7 +141,7 @@ export async function main(argv: string[]): Promise<void> {
   await plannedAgainstAccounted();
 }
 
-/** What hybrids keep of the forward pass. */
+/** Prints the memory of activations that hybrids store. */
 function exactInPart(): void {
   const source = modelOfShape(configFromHuggingFace(TINY_LLAMA), "Q4_0");
   console.log(

@@ -1,7 +1,7 @@
 /**
- * QZO, ZO-SGD and `qzoPlus` on small trained models of three shapes and on three tasks, at 4 bits and equal forwards, before and after, beside zero-shot
- * and in-context answers. Finished runs are kept in a file and not made again, so it can be interrupted; the table and the picture are made from that
- * file.
+ * Compares QZO, ZO-SGD and `qzoPlus` on small trained models of three architectures and three tasks, at 4 bits with equal numbers of forward passes,
+ * before and after training, with zero-shot and in-context answers. Finished runs are kept in a file and not repeated, so it can be interrupted; the
+ * table and the picture are made from that file.
  *
  * @module
  */
@@ -35,24 +35,24 @@ Usage: deno task bench models [options]
 
 Example: deno task bench models --only "reviews-opt-3m trec"`;
 
-/** A model and what sets its shape off. */
+/** Names of the models, which have different architectures. */
 const MODELS = ["reviews-4m", "reviews-opt-3m", "reviews-roberta-3m"];
 const FORMAT = "int4_g32";
 const BATCH = 4;
-/** Of each run, whatever its optimiser. */
+/** Number of forward passes of each run, whatever its optimiser. */
 const FORWARDS = 100;
 const HELD_OUT = 200;
 const SHOTS = 3;
-/** Runs of these are reported. */
+/** Seeds of the runs that are reported. */
 const SEEDS = [1, 2, 3];
-/** Of qzo, which zoSgd takes over; where there are several, seed 0 chooses. */
+/** Learning rates of qzo, which zoSgd uses too. If there are several, runs with seed 0 choose one. */
 const RATES: Readonly<Record<string, readonly number[]>> = {
   sst2: [5e-5],
   trec: [5e-5],
   text: [2e-5],
 };
 
-/** What a task needs besides the model. */
+/** The settings of each task besides the model. */
 const TASKS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   sst2: { task: "sst2", data: { folder: join(DATA, "tasks/sst2"), validation_limit: HELD_OUT } },
   trec: { task: "trec", data: { folder: join(DATA, "tasks/trec"), validation_limit: HELD_OUT } },
@@ -71,19 +71,19 @@ const OPTIMISERS: Readonly<Record<string, Rated>> = {
   qzoPlus: () => (steps) => qzoPlus({ steps }),
 };
 
-/** A training to make. */
+/** A training run to make. */
 interface Job {
   readonly model: string;
   readonly task: string;
   readonly optimiser: string;
   readonly seed: number;
-  /** Absent: the optimiser's own. */
+  /** Learning rate. Absent for the optimiser's default. */
   readonly rate?: number;
 }
 
 /**
- * TREC for reviews-roberta-3m, whose vocabulary has not all of the usual words as one token: others, and questions with the coarse half of their
- * class in a file of their own.
+ * TREC for reviews-roberta-3m, in whose vocabulary not all of the usual label words are one token: with other words, and a separate file of questions
+ * labelled with the coarse half of their class.
  */
 async function trecForMasks(folder: string): Promise<Readonly<Record<string, unknown>>> {
   const lines = (await readDataFile(join(DATA, "tasks/trec/train.txt"), { encoding: "latin1" }))
@@ -154,7 +154,7 @@ class Opened implements Disposable {
   }
 }
 
-/** What an untrained model does, with a seed behind demonstrations of that seed. */
+/** Evaluates an untrained model, with demonstrations chosen by seed `shots` if it is given. */
 async function judge(opened: Opened, model: string, task: string, shots?: number) {
   const session = await opened.session(model);
   const { validation: { examples }, objective, notes } = await opened.examples(model, task, shots);
@@ -207,7 +207,7 @@ async function train(opened: Opened, { model, task, optimiser: name, seed, rate 
   });
 }
 
-/** The rate at which qzo ended lowest with seed 0; undefined while one is missing. */
+/** The learning rate with which qzo reached the lowest loss with seed 0. Undefined while a trial is missing. */
 function chosenRate(rows: readonly ModelsRow[], model: string, task: string): number | undefined {
   if (RATES[task].length === 1) return RATES[task][0];
   const trials = rows.filter(isTrained).filter((row) =>
@@ -217,7 +217,7 @@ function chosenRate(rows: readonly ModelsRow[], model: string, task: string): nu
   return trials.reduce((a, b) => (b.loss ?? Infinity) < (a.loss ?? Infinity) ? b : a).rate;
 }
 
-/** All that is measured, the base and what chooses rates first, then seed by seed. */
+/** A measurement to make. */
 interface Work {
   readonly name: string;
   readonly run: (opened: Opened) => Promise<void>;
@@ -247,7 +247,7 @@ function work(rows: readonly ModelsRow[]): Work[] {
       name: nameOfRow({ model, task, shots: SHOTS, seed }),
       run: (opened: Opened) => judge(opened, model, task, seed),
     }));
-  // What says most comes first, should there not be time for all.
+  // The most informative runs come first, in case there is not enough time for all.
   const then = SEEDS.flatMap((seed) => [
     ...by(["qzo", "qzoPlus"], seed),
     ...by(["zoSgd"], seed),
@@ -260,7 +260,7 @@ function trained(job: Job): Work {
   return { name: nameOfRow(job), run: (opened) => train(opened, job) };
 }
 
-/** Runs what is not done yet, then writes the table and the picture. */
+/** Makes the runs that are not done yet, then writes the table and the picture. */
 export async function main(argv: string[]): Promise<void> {
   const args = parseArgs(argv, { string: ["only"], boolean: ["list", "table", "help"] });
   if (args.help) return console.log(HELP);
@@ -275,7 +275,7 @@ export async function main(argv: string[]): Promise<void> {
       return console.log(`Skipped, because the real models and data are not in ${DATA}`);
     }
     using opened = new Opened();
-    // Looked at again each time: the trials of a rate bring further runs.
+    // Determined again each time, because the trials of learning rates lead to further runs.
     for (let [next] = await left(); next; [next] = await left()) {
       const begun = performance.now();
       await next.run(opened);

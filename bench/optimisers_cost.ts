@@ -1,7 +1,6 @@
 /**
- * What each named optimiser costs beyond its forwards: memory of offsets and state, and the time of what follows the losses of a
- * step (scalar program, update, projection) against the time of the step's forwards, dispatch by dispatch, by the device's own clock
- * where it has one.
+ * Measures the cost of each named optimiser beyond its forward passes: memory of offsets and state, and the time of what follows the losses of a step
+ * (scalar program, update, projection) relative to the step's forward passes, dispatch by dispatch, by the device's own clock if it has one.
  *
  * @module
  */
@@ -46,7 +45,7 @@ Usage: deno task bench optimisers-cost [options]
   --help          this text`;
 
 const LENGTH = 24;
-/** What follows the losses takes so little that it is repeated within a measurement. */
+/** Repetitions of what follows the losses within a measurement, because it takes little time. */
 const UPDATES = 20;
 const TARGET = 0.03;
 
@@ -54,12 +53,12 @@ const common = { vocabulary: 512, epsilon: 1e-5, ropeBase: 1e4, rope: "norm" } a
 const LARGE = { ...common, hidden: 512, layers: 7, feedForward: 1376, heads: 8, kvHeads: 8 };
 const SMALL = { ...common, hidden: 64, layers: 2, feedForward: 128, heads: 4, kvHeads: 4 };
 
-/** All by name, and those that have two kinds of state by both. */
+/** All optimisers by name. Those with two kinds of state occur with both. */
 function optimisers(): ReadonlyMap<string, Optimiser> {
   const shared = { form: "relative", learningRate: 1e-6 } as const;
   return new Map(optimiserNames.flatMap((name) => {
     const make = namedOptimisers[name];
-    // Gradients have a bench of their own, derivatives.
+    // Exact gradients have their own benchmark, derivatives.
     if (make().estimator.exact) return [];
     const own: [string, Optimiser] = [name, make(shared)];
     return Object.hasOwn(make.options, "state")
@@ -68,7 +67,7 @@ function optimisers(): ReadonlyMap<string, Optimiser> {
   }));
 }
 
-/** Milliseconds of dispatches in one pass, the median of several. */
+/** Median time of the dispatches in one pass, in milliseconds. */
 async function timed(
   gpu: Gpu,
   repeats: number,
@@ -76,7 +75,7 @@ async function timed(
 ): Promise<number> {
   using clock = gpu.features.has("timestamp-query") ? new StepClock(gpu, 1) : undefined;
   const times: number[] = [];
-  // The first compiles, and fills caches.
+  // The first run includes compilation and fills caches.
   for (let i = 0; i <= repeats; i++) {
     const began = performance.now();
     const encoder = gpu.device.createCommandEncoder();
@@ -98,10 +97,10 @@ async function timed(
 
 interface Cost {
   readonly passes: number;
-  /** Bytes of offsets, and of all that the optimiser keeps. */
+  /** Bytes of offsets; `state` has the bytes of everything that the optimiser stores. */
   readonly offsets: number;
   readonly state: number;
-  /** Milliseconds of all forwards of a step, and of what follows them. */
+  /** Milliseconds of all forward passes of a step; `update` has those of what follows them. */
   readonly forwards: number;
   readonly update: number;
 }
@@ -138,7 +137,7 @@ async function measure(
   };
   const forwards = await timed(gpu, Math.ceil(repeats / 3), encode("forward"));
   const scalars = await timed(gpu, repeats, many("scalar")) / UPDATES;
-  // Every direction moves: a step that stays where it is would cost less.
+  // All coefficients are non-zero, because a step that moves nothing would cost less.
   const moves = moveSeeds(rule.plan, rule.estimator.directions, master, 0);
   const words = new Uint32Array(moves.length * 4);
   moves.forEach((seed, i) => {

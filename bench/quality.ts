@@ -1,6 +1,6 @@
 /**
- * Real models in every format, by every method that can quantise to it: bits, held-out perplexity, and the same after QZO. Finished rows are
- * kept in files and not made again, so it can be interrupted; the tables are made from those files.
+ * Real models in every format, quantised by every method that supports it: bits, held-out perplexity, and perplexity after QZO. Finished rows are kept
+ * in files and not measured again, so it can be interrupted; the tables are made from those files.
  *
  * @module
  */
@@ -61,18 +61,18 @@ Fails if the results contradict what must be true of them.
 
 Example: deno task bench quality --only "Q4_0 gptq"`;
 
-/** Tokens to calibrate with. */
+/** Number of tokens to calibrate with. */
 const CALIBRATION = 8192;
 const WINDOWS_AT_ONCE = 32;
-/** Steps of QZO, each of two forwards of a batch. */
+/** Number of steps of QZO, each with two forward passes of a batch. */
 const STEPS = 128;
 const BATCH = 4;
 const SEEDS = [0, 1, 2];
 
-/** Something to measure: a row, or what QZO makes of it. */
+/** A measurement to make: a row, or the same row after QZO. */
 interface Work {
   readonly row: Row;
-  /** Seeds to tune it with; none: the row itself. */
+  /** Seeds to tune it with. Empty: measure the row itself. */
   readonly seeds: readonly number[];
 }
 
@@ -92,7 +92,7 @@ function secondsSince(begun: NodeJS.CpuUsage): number {
   return Number(((user + system) / 1e6).toFixed(1));
 }
 
-/** Nats a token of each window. */
+/** Loss of each window in nats per token. */
 async function lossesOf(
   model: Model,
   windows: readonly Example[],
@@ -112,7 +112,7 @@ async function lossesOf(
 const mean = (values: readonly number[]): number =>
   values.reduce((sum, x) => sum + x, 0) / values.length;
 
-/** The standard error of the mean difference. */
+/** Standard error of the mean difference. */
 function standardError(a: readonly number[], b: readonly number[]): number {
   const differences = a.map((x, i) => x - b[i]);
   const middle = mean(differences);
@@ -120,7 +120,7 @@ function standardError(a: readonly number[], b: readonly number[]): number {
   return Math.sqrt(squares / (a.length - 1) / a.length);
 }
 
-/** Models as they are needed, opened once, with the losses of their windows before they are quantised. */
+/** Models, each opened once when it is needed, with the losses of their windows before quantisation. */
 class Models implements Disposable {
   readonly gpu: Gpu;
   readonly #open = new Map<string, { readonly about: QualityModel; before?: number[] }>();
@@ -158,7 +158,7 @@ async function quantise(
   { source, train }: QualityModel,
   { format, method }: Row,
 ): Promise<ModelSource> {
-  // What round-to-nearest makes does not depend on the text.
+  // The result of round-to-nearest does not depend on the text.
   if (method === "rtn") return quantizedSource(source, { format });
   const windows = train.slice(0, CALIBRATION / train[0].candidates[0].length);
   return await calibratedSource(gpu, source, windows, { format, method });
@@ -213,8 +213,8 @@ async function measure(models: Models, { row, seeds }: Work): Promise<void> {
 }
 
 /**
- * Of every format: rounded, and by the method with the lowest loss; those without all their rows have to wait. The formats that others
- * are compared by come first.
+ * The rows to tune. For each format, these are the rounded one and the one with the lowest loss, once all methods have been measured. Formats that
+ * others are compared with come first.
  */
 function toTune(rows: readonly Row[], done: readonly Result[]): Row[] {
   const [first, others] = [true, false].map((compared) =>
@@ -230,7 +230,7 @@ function toTune(rows: readonly Row[], done: readonly Result[]): Row[] {
   });
 }
 
-/** What is not done yet. What is to be tuned follows from rows, so it is asked for again after each. */
+/** The remaining work. What to tune depends on the measured rows, so call it again after each. */
 async function workLeft(rows: readonly Row[]): Promise<Work[]> {
   const done = await readLines<Result>(ROWS);
   const tuned = await readLines<Tuned>(AFTER_QZO);
@@ -250,7 +250,7 @@ async function workLeft(rows: readonly Row[]): Promise<Work[]> {
 
 const NOTES = "## What it says";
 
-/** Writes the tables, and returns what they say; the notes that someone has written below them stay. */
+/** Writes the tables and returns the findings. Notes that someone has written below the tables are kept. */
 async function report(): Promise<Finding[]> {
   const rows = await readLines<Result>(ROWS);
   if (rows.length === 0) return [];
@@ -280,7 +280,7 @@ async function report(): Promise<Finding[]> {
   return found;
 }
 
-/** Runs what is not done yet, then writes the tables. */
+/** Makes the measurements that are not done yet, then writes the tables. */
 export async function main(argv: string[]): Promise<void> {
   const args = parseArgs(argv, { string: ["only"], boolean: ["list", "table", "help"] });
   if (args.help) return console.log(HELP);

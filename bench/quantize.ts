@@ -1,6 +1,6 @@
 /**
- * What it takes to quantise one matrix with calibration statistics, by method and by where its products are computed, and what that makes
- * for a 7B model.
+ * Measures the time to quantise one matrix with calibration statistics, by method and by where its products are computed, and extrapolates it to a 7B
+ * model.
  *
  * @module
  */
@@ -40,30 +40,30 @@ Processor seconds are those of all threads, a software adapter's too: on a machi
 The last columns extrapolate them to all matrices of a 7B Llama: products taken to grow as rows · columns² (the
 factorisation's as columns³; only some rows are looked at by awq and for the error), the rest as rows · columns.`;
 
-/** Matrices of a Llama-2-7B: how many of a shape; those in \`inputs\` share what they multiply. */
+/** The matrices of Llama-2-7B: `count` of each shape, with `inputs` different inputs. */
 const SEVEN_B = [
   { count: 4 * 32, inputs: 2 * 32, rows: 4096, columns: 4096 },
   { count: 2 * 32, inputs: 32, rows: 11008, columns: 4096 },
   { count: 32, inputs: 32, rows: 4096, columns: 11008 },
 ];
 
-/** A part of quantising a matrix. */
+/** A part of the work of quantising a matrix. */
 interface Part {
   readonly name: string;
-  /** Done once for the matrices with the same input; else for each. */
+  /** Whether it is done once for all matrices with the same input. Otherwise it is done for each. */
   readonly once?: boolean;
   readonly run: () => Computation<unknown>;
-  /** How much the part grows from a matrix of \`rows x columns\` in products and in what is beside them. */
+  /** The size of the part for a matrix of `rows x columns`, in products; `rest` is that of everything else. */
   readonly products: (rows: number, columns: number) => number;
   readonly rest: (rows: number, columns: number) => number;
 }
 
 const perWeight = (rows: number, columns: number): number => rows * columns;
 const perMoment = (rows: number, columns: number): number => rows * columns ** 2;
-/** Of a matrix at most so many rows are looked at. */
+/** For parts that examine only a fixed number of rows. */
 const sampled = (_: number, columns: number): number => columns ** 2;
 
-/** Inputs whose neighbours go together, some of them loud. */
+/** Statistics of inputs that are correlated with their neighbours, some with a large magnitude. */
 function statisticsOf(columns: number): InputStatistics {
   const loud = Float64Array.from({ length: columns }, (_, i) => i % 61 === 7 ? 6 : 1);
   const moments = new Float32Array(columns * columns);
@@ -100,7 +100,7 @@ function partsOf(rows: number, columns: number): Part[] {
       rest: perWeight,
     },
     {
-      // Of two rows next to nothing is left but the factorisation.
+      // With only two rows, nearly all of the work is the factorisation.
       name: "gptq: factorisation",
       once: true,
       run: () => gptq(values.subarray(0, 2 * columns), 2, columns, "int4_g128"),
@@ -108,7 +108,7 @@ function partsOf(rows: number, columns: number): Part[] {
       rest: (_, n) => n ** 2,
     },
     {
-      name: "gptq", // whose factorisation is done by now
+      name: "gptq", // its factorisation has been computed above
       run: () => gptq(values, ...tensor),
       products: perMoment,
       rest: perWeight,
@@ -136,13 +136,13 @@ function partsOf(rows: number, columns: number): Part[] {
   ];
 }
 
-/** Seconds of the process's threads so far. */
+/** Processor time of the process's threads so far, in seconds. */
 function processorSeconds(): number {
   const { user, system } = cpuUsage();
   return (user + system) / 1e6;
 }
 
-/** Adds up the processor seconds of products. */
+/** Adds up the processor time of products. */
 class Watch implements Products {
   seconds = 0;
   readonly #products: Products;
@@ -157,7 +157,7 @@ class Watch implements Products {
     this.seconds += processorSeconds() - begun;
   }
 
-  [Symbol.dispose](): void {} // the products serve other parts too
+  [Symbol.dispose](): void {} // the products are shared with other parts
 }
 
 const oneThread: Products = {
@@ -165,7 +165,7 @@ const oneThread: Products = {
   [Symbol.dispose]() {},
 };
 
-/** How many times this part of the measured matrix all matrices of a 7B model are. */
+/** Size of this part for all matrices of a 7B model, relative to that for the measured matrix. */
 function sevenB(part: Part, rows: number, columns: number, by: Part["products"]): number {
   const one = by(rows, columns) || 1;
   return SEVEN_B.reduce((sum, shape) => {
@@ -174,7 +174,7 @@ function sevenB(part: Part, rows: number, columns: number, by: Part["products"])
   }, 0);
 }
 
-/** Times parts and prints the table. */
+/** Times the parts and prints the table. */
 export async function main(argv: string[]): Promise<void> {
   const args = parseArgs(argv, {
     string: ["rows", "columns", "where", "only"],

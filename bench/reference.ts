@@ -1,6 +1,6 @@
 /**
- * QZO and MeZO against an implementation that shares no code with this library: loss curves of several seeds on the same model,
- * windows and batches, with the same noise and with its own. Finished runs are kept in a file and not made again.
+ * Compares QZO and MeZO with an implementation that shares no code with this library: loss curves of several seeds on the same model, windows and
+ * batches, with the same noise and with its own. Finished runs are kept in a file and not repeated.
  *
  * @module
  */
@@ -47,7 +47,7 @@ Exits with 1 where a curve is not the library's, or PyTorch's own curves are tol
 
 Example: deno task bench reference --only mezo --seeds 5 --library 2`;
 
-/** Examples of a step. */
+/** Examples per step. */
 const BATCH = 8;
 const FORMAT = "int4_g32";
 
@@ -58,7 +58,7 @@ interface Recipe {
   readonly peak: number;
   readonly make: (learningRate: Schedule) => Optimiser;
   readonly arguments: readonly string[];
-  /** Every weight of the matrices as they were before quantisation, instead of the scales. */
+  /** Whether all weights of the unquantised matrices are trained, instead of the scales. */
   readonly dense: boolean;
 }
 
@@ -91,13 +91,13 @@ const RECIPES: readonly Recipe[] = [
 
 type Who = "library" | "given" | "torch" | "control";
 
-/** A run as it is kept. */
+/** A run, as stored. */
 interface Run {
   readonly recipe: string;
   readonly who: Who;
   readonly seed: number;
   readonly steps: number;
-  /** Steps made and held-out loss. */
+  /** Pairs of number of steps and held-out loss. */
   readonly curve: readonly (readonly [number, number])[];
   readonly derivativeRms: number;
   readonly date: string;
@@ -137,7 +137,7 @@ async function runLibrary(
   return { curve, derivativeRms: Math.sqrt(squares / steps) };
 }
 
-/** Steps between held-out losses. */
+/** Number of steps between held-out evaluations. */
 function everyOf(steps: number): number {
   return Math.max(1, Math.ceil(steps / 3));
 }
@@ -158,7 +158,7 @@ async function runReference(
   return { curve, derivativeRms };
 }
 
-/** The runs of one recipe and length, by who made them; curves without the first loss, which is the base's. */
+/** The runs of one recipe and length, by implementation. */
 function grouped(runs: readonly Run[], name: string, steps: number) {
   const of = (who: Who) =>
     runs.filter((r) => r.recipe === name && r.who === who && r.steps === steps)
@@ -172,13 +172,13 @@ function grouped(runs: readonly Run[], name: string, steps: number) {
 const curvesOf = (runs: readonly Run[]): Curves =>
   runs.map(({ curve }) => curve.slice(1).map(([, loss]) => loss));
 
-/** Below this the two groups are not of one method. */
+/** P-value below which two groups count as different methods. */
 const LEVEL = 0.05;
 
-/** Losses of one run in two implementations: sums in f32 of other order, some steps of them. */
+/** Tolerance for the losses of one run in two implementations, whose f32 sums differ in order over several steps. */
 const SAME = 1e-3;
 
-/** Lines of the table, and recipes whose library runs are told apart from those of torch. */
+/** Lines of the table, and recipes in which the two implementations differ. */
 function table(runs: readonly Run[], steps: number): { text: string; apart: string[] } {
   const apart: string[] = [];
   const show = (group: readonly Run[]) =>
@@ -242,7 +242,7 @@ const LEGEND: Readonly<Record<Who, string>> = {
   control: "that at half of the rate",
 };
 
-/** All curves of a length, a panel a recipe: runs as thin lines, one standard deviation around the mean as a band. */
+/** A picture of all curves of a length, one panel per recipe: runs as thin lines, one standard deviation around the mean as a band. */
 function picture(runs: readonly Run[], steps: number): string | undefined {
   const width = 800;
   const panels = RECIPES.flatMap(({ name }) => {
@@ -280,7 +280,7 @@ function picture(runs: readonly Run[], steps: number): string | undefined {
   return compose(width, "Stories at 4 bits, several seeds", legend, panels);
 }
 
-/** Makes what is not made yet, then prints the table and writes the picture. */
+/** Makes the runs that are not done yet, then prints the table and writes the picture. */
 export async function main(argv: string[]): Promise<void> {
   const args = parseArgs(argv, {
     string: ["seeds", "library", "steps", "only"],

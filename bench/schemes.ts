@@ -1,7 +1,6 @@
 /**
- * Tuning schemes by optimisers at equal forwards: what each gains in loss, and what it trains, takes and costs. Schemes are those that configurations
- * know; a new one is in the table by its name. Finished runs are kept in a file and not made again, so it can be interrupted; the table is made from
- * that file.
+ * Compares tuning schemes and optimisers with equal numbers of forward passes: the decrease of the loss, what is trained, memory and time. All schemes
+ * of configurations are included. Finished runs are kept in a file and not repeated, so it can be interrupted; the table is made from that file.
  *
  * @module
  */
@@ -21,10 +20,10 @@ const results = (name: string) => fromFileUrl(new URL(`./results/${name}`, impor
 const ROWS = results("schemes.jsonl");
 const REPORT = results("schemes.md");
 
-/** Of a run, whatever its optimiser. */
+/** Number of forward passes of each run, whatever its optimiser. */
 const FORWARDS = 300;
 
-/** Multiples of the default learning rates that are tried; the best is chosen by examples that are neither trained on nor held out. */
+/** Multiples of the default learning rates to try. The best is chosen on examples that are neither trained on nor held out. */
 const FACTORS = [1, 0.1, 10, 100];
 
 const OPTIMISERS: readonly OptimiserName[] = [
@@ -138,7 +137,7 @@ async function report(rows: readonly Row[]): Promise<string> {
 
 const list = <Name extends string>(text: string): Name[] => text.split(",") as Name[];
 
-/** Runs what is not done yet, then writes the table. */
+/** Makes the runs that are not done yet, then writes the table. */
 export async function main(argv: string[]): Promise<void> {
   const args = parseArgs(argv, {
     string: ["only", "seeds", "factors", "optimisers", "schemes", "forwards"],

@@ -1,5 +1,5 @@
 /**
- * Ten thousand steps of a tiny model with evaluations in between: the process's memory and the device's over time, and whether they are flat.
+ * Makes ten thousand steps of a tiny model with evaluations in between, and checks that the memory of the process and of the device does not grow.
  *
  * @module
  */
@@ -35,22 +35,22 @@ Usage: deno task bench soak [options]
 
 Garbage is collected before each row, so what remains is held. The last line says whether memory was flat; if not, the exit code is 1.`;
 
-/** What the process may grow by between the second fifth and the last: pages that its allocators keep. */
+/** Maximum growth of the process between the second fifth and the last, for pages that its allocators keep. */
 const MOST_GROWTH_MIB = 6;
 
 /** One row of the table. */
 interface Sample {
   readonly step: number;
   readonly seconds: number;
-  /** MiB. */
+  /** Resident memory of the process in MiB. */
   readonly resident: number;
-  /** MiB that are in use, of JavaScript's own. */
+  /** Used memory of the JavaScript heap in MiB. */
   readonly heap: number;
-  /** KiB that the device's account holds. */
+  /** Allocated device memory in KiB. */
   readonly device: number;
 }
 
-/** Collects garbage, that of wrapped native objects too: V8 does not know their weight, and lets it lie for up to 60,000 steps. */
+/** Collects garbage, including wrapped native objects, which V8 can leave for up to 60,000 steps because it does not know their size. */
 function collector(): () => void {
   setFlagsFromString("--expose-gc");
   return runInNewContext("gc");
@@ -68,7 +68,7 @@ function sample(gpu: Gpu, step: number, begun: number): Sample {
   };
 }
 
-/** The mean of one fifth of the samples. */
+/** The mean over one fifth of the samples. */
 function fifth(values: readonly number[], which: 2 | 5): number {
   const size = Math.max(1, Math.floor(values.length / 5));
   const part = values.slice((which - 1) * size, which === 5 ? undefined : which * size);
@@ -92,7 +92,7 @@ export async function main(argv: string[]): Promise<void> {
   using model = await loadModel(gpu, source);
   const optimiser = qzoNormalised();
   using offsets = planOffsets(model, optimiser, gpu.maxBinding).allocate(gpu);
-  // Lengths vary, so that several batch shapes are planned.
+  // Lengths vary, so that several batch shapes occur.
   const examples = (count: number, seed: number) =>
     Array.from({ length: count }, (_, i): Example => ({
       prompt: Array.from({ length: 4 + (i * 7) % 9 }, (_, j) => 3 + (i * 31 + j * 17 + seed) % 120),

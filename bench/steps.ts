@@ -1,6 +1,6 @@
 /**
- * Training steps a second on a model of the size of stories260k, and the share of a run in which the device is idle, from its
- * own timestamps. A loop that reads its losses back before it can update is capped at 1000 / 11.5 = 87 steps/s in Deno.
+ * Measures training steps per second on a model of the size of stories260k, and the fraction of a run in which the device is idle, from its own
+ * timestamps. A loop that must read losses back before it can update is limited to 1000 / 11.5 = 87 steps/s in Deno.
  *
  * @module
  */
@@ -45,7 +45,7 @@ const SHAPE = {
 interface Measured {
   readonly stepsPerSecond: number;
   readonly tokensPerSecond: number;
-  /** Undefined where the device has no clock. */
+  /** Fraction of the time in which the device is idle. Undefined if it has no clock. */
   readonly idle: number | undefined;
 }
 
@@ -88,7 +88,7 @@ async function measure(
       batchSize,
       steps,
       onChunkTimes: (times) => {
-        // Compiling and the first short chunks are not what is measured.
+        // Exclude compilation and the first, short chunks.
         if (++chunks < 4) return;
         for (const { begin, end } of times) {
           first ??= begin;

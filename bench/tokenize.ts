@@ -1,5 +1,5 @@
 /**
- * Rows of a task in tokens: rows a second, and against the Rust library that Python uses.
+ * Measures tokenising the rows of a task: rows per second, also compared with the Rust library that Python uses.
  *
  * @module
  */
@@ -104,7 +104,7 @@ interface Labelled {
   readonly label: unknown;
 }
 
-/** Rows whose words are those of the file's rows, turned round and numbered, so that no two are alike. */
+/** Rows with the words of the file's rows, rotated and numbered, so that all are different. */
 function turnedRows(text: string, count: number): Labelled[] {
   const rows: Labelled[] = text.trim().split("\n").map((line) => JSON.parse(line));
   return Array.from({ length: count }, (_, i) => {

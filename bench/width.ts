@@ -1,6 +1,6 @@
 /**
- * Products on lavapipe in vectors of 256 and of 512 bits, each in processes of its own, by turns, in processor seconds: the machine may be
- * busy with other work.
+ * Times products on lavapipe with vectors of 256 and of 512 bits, in separate processes, interleaved. Times are in processor seconds, because the
+ * machine may be busy with other work.
  *
  * @module
  */
@@ -23,7 +23,7 @@ Options:
   --rows <list>  rows (default 1,8,64,256)
   --help         this text`;
 
-/** What a process measured: rows to processor seconds a product, and what it ran on. */
+/** The measurements of a process: processor seconds per product by number of rows, and the adapter. */
 interface Measured {
   readonly adapter: string;
   readonly seconds: Readonly<Record<string, number>>;
@@ -42,7 +42,7 @@ async function measure(rows: readonly number[], size: number): Promise<Measured>
       outputs: size,
     });
     const batch = Math.max(2, Math.ceil(128 / count));
-    for (const timed of [false, true]) { // compiled in the first turn
+    for (const timed of [false, true]) { // the first turn includes compilation
       const before = cpuUsage();
       for (let i = 0; i < batch; i++) await product.run();
       await product.wait();
@@ -53,7 +53,7 @@ async function measure(rows: readonly number[], size: number): Promise<Measured>
   return { adapter: gpu.description, seconds };
 }
 
-/** `caches` is a folder for compiled shaders: whatever was compiled before, at whatever width, stays out of it. */
+/** Measures in a new process. `caches` is a separate folder for compiled shaders, so that shaders compiled before, with any width, are not used. */
 async function inProcess(
   width: string,
   caches: string,
@@ -70,7 +70,7 @@ async function inProcess(
 const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[values.length >> 1];
 
-/** Prints the table, or in a child what it measured. */
+/** Prints the table or, in a child process, its measurements. */
 export async function main(argv: string[]): Promise<void> {
   const args = parseArgs(argv, {
     string: ["rounds", "size", "rows"],

@@ -1,5 +1,5 @@
 /**
- * `--adapter`, which may be given several times: paths, each with how much of it is used.
+ * `--adapter`, which may be given several times: paths, each with an optional weight.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import type { AdapterShare } from "../train/mod.ts";
 import type { Call, OptionSpec } from "./command.ts";
 import { UsageError } from "./usage_error.ts";
 
-/** The flag. */
+/** The `--adapter` flag. */
 export const adapterOption: Readonly<Record<"adapter", OptionSpec>> = {
   adapter: {
     kind: "text",
@@ -18,12 +18,16 @@ export const adapterOption: Readonly<Record<"adapter", OptionSpec>> = {
   },
 };
 
-/** The adapters that a command line names. @throws {UsageError} For a weight that is no number */
+/**
+ * The adapters that a command line names.
+ *
+ * @throws {UsageError} when a weight is not a number.
+ */
 export function adaptersOf({ options }: Pick<Call, "options">): AdapterShare[] {
   return options.all("adapter").map(shareOf);
 }
 
-/** The path and the weight of `a=0.5`; where something of that whole name exists, that is meant. */
+/** The path and the weight of `a=0.5`. If a file or folder with the whole text as its name exists, the whole text is the path. */
 function shareOf(text: string): AdapterShare {
   const split = /^(.+)=([^=/\\]*)$/.exec(text);
   if (!split || exists(text)) return { path: text };
@@ -47,7 +51,7 @@ function exists(path: string): boolean {
   }
 }
 
-/** Adapters as they are told, `0.5 x a + b`. */
+/** Adapters as text: `0.5 x a + b`. */
 export function sharesText(shares: readonly AdapterShare[]): string {
   return shares.map(({ path, weight = 1 }) => weight === 1 ? path : `${weight} x ${path}`)
     .join(" + ");

@@ -1,5 +1,5 @@
 /**
- * What `chat` and `generate` begin with: a model, the fine-tune of it that was chosen, and the chat template that holds.
+ * The setup shared by `chat` and `generate`: the model, the chosen fine-tune and the chat template.
  *
  * @module
  */
@@ -18,33 +18,33 @@ import {
   tunedOptions,
 } from "./tuned.ts";
 
-/** The flags of both, after their own. */
+/** Flags that both commands share. */
 export const answeringOptions: Readonly<Record<string, OptionSpec>> = {
   ...samplingOptions,
   base: { kind: "flag", doc: "use the base model even if a run is named" },
   ...tunedOptions,
 };
 
-/** The flag that bounds an answer; `standard` says what holds without it. */
+/** The `--max-tokens` flag. `standard` is appended to its description and gives the default. */
 export function maxTokensOption(standard: string): OptionSpec {
   return { kind: "number", min: 1, whole: true, doc: `maximum number of new tokens${standard}` };
 }
 
-/** What is there to answer with. */
+/** A loaded model and the settings to generate with. */
 export interface Answering extends Disposable {
   /** The model on its device. */
   readonly session: RunSession;
-  /** The model's. */
+  /** The model's tokenizer. */
   readonly tokenizer: Tokenizer;
-  /** The chat template; undefined for the tokenizer's own. */
+  /** The chat template. Undefined for the tokenizer's own. */
   readonly template: string | undefined;
-  /** Of the fine-tune, if one was chosen. */
+  /** Offsets of the fine-tune, if one was chosen. */
   readonly offsets: OffsetSet | undefined;
-  /** Seed, sampling, offsets, and what ends an answer of a chat. */
+  /** Seed, sampling, offsets and, for a chat, the stop tokens and stop strings. */
   readonly settings: GenerateOptions;
 }
 
-/** Loads what a command line names. With `chat` a missing template is told before the model is loaded. */
+/** Loads the model, fine-tune and template that a command line names. With `chat`, a missing template is reported before the model is loaded. */
 export async function openAnswering(
   call: Call,
   { chat }: { readonly chat: boolean },

@@ -1,5 +1,5 @@
 /**
- * Command lines into options and a configuration: flags over a YAML file over defaults.
+ * Parses command lines into options and a configuration. Flags override a YAML file, which overrides the defaults.
  *
  * @module
  */
@@ -24,31 +24,31 @@ export const GLOBAL_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   verbose: { kind: "flag", doc: "show where an error comes from (QZO_DEBUG=1 does too)" },
 };
 
-/** Short names of keys; a section's name alone means its main key. */
+/** Short names of keys. The name of a section alone stands for its main key. */
 export const KEY_ALIASES: Readonly<Record<string, string>> = {
   ...Object.fromEntries(Object.entries(MAIN_KEYS).map(([key, main]) => [key, `${key}.${main}`])),
   format: "quantize.format",
   "learning-rate": "optimiser.learning_rate",
 };
 
-/** What a command line says. */
+/** A parsed command line. */
 export interface ParsedArguments {
   readonly options: Options;
-  /** The configuration, with keys set over it. */
+  /** Reads the configuration, with the keys in `over` set. */
   readonly config: (over?: Readonly<Record<string, unknown>>) => TrainConfig;
-  /** The run's folder, when one was named. */
+  /** Folder of the run, if one was named. */
   readonly runPath: string | undefined;
-  /** The configuration file, when one was named. */
+  /** Path of the configuration file, if one was named. */
   readonly configPath: string | undefined;
-  /** The data, when they were named by an argument without a flag. */
+  /** Path of the data, if it was given by an argument without a flag. */
   readonly dataPath: string | undefined;
-  /** Paths of the keys that flags and file gave. */
+  /** Paths of the keys that flags and the file set. */
   readonly given: ReadonlySet<string>;
-  /** What a user should know of how file and command line went together, a sentence each. */
+  /** Notes on how the file and the command line were combined, one sentence each. */
   readonly notes: readonly string[];
 }
 
-/** A key's flag: `optimiser.learning_rate` is `optimiser.learning-rate`. */
+/** The flag of a key: `optimiser.learning-rate` for `optimiser.learning_rate`. */
 export function flagOf(path: string): string {
   return path.replaceAll("_", "-");
 }
@@ -60,7 +60,7 @@ export function keysOfCommand({ keys }: Command): ConfigKey[] {
   );
 }
 
-/** The short names that a command takes: those whose key it reads and whose name it has no other use for. */
+/** The short names that a command accepts: those of keys that it reads, unless it has an option of the same name. */
 export function aliasesOfCommand(command: Command): [string, string][] {
   const known = new Set(keysOfCommand(command).map(({ path }) => path));
   return Object.entries(KEY_ALIASES).filter(([alias, path]) =>
@@ -71,9 +71,9 @@ export function aliasesOfCommand(command: Command): [string, string][] {
 /**
  * Parses the arguments after a command's name.
  *
- * @param ownKeys Options of all commands: one file may serve several, each takes its own.
- * @throws {UsageError} For an unknown flag (naming the nearest known one), a missing value, too many arguments
- * @throws What reading a configuration throws
+ * @param ownKeys Names of the options of all commands. One file may serve several commands, and each takes its own.
+ * @throws {UsageError} for an unknown flag (naming the nearest known one), a missing or unusable value, or too many arguments.
+ * @throws whatever reading the configuration file throws.
  */
 export function parseCommandArguments(
   args: readonly string[],
@@ -86,7 +86,7 @@ export function parseCommandArguments(
     const key = trainConfigKeys().find((it) => it.path === path);
     if (key) keys.set(alias, key);
   }
-  // An option of the command's own hides a key of the same name.
+  // The command's own options hide keys of the same name.
   for (const name of Object.keys(specs)) keys.delete(name);
 
   const { flags, positionals } = parseFlags(args, specs, keys);
@@ -127,7 +127,7 @@ export function parseCommandArguments(
     for (const [key, value] of Object.entries(withPathsFrom(written, folder))) {
       const name = key.replaceAll("_", "-");
       const own = Object.hasOwn(command.options, name) ? command.options[name] : undefined;
-      // `prompt` is a text to continue, or a section of training: the value tells them apart.
+      // `prompt` is either a text to continue or a section for training; the value tells them apart.
       const isText = typeof value !== "object" && ownKeys.has(name);
       const isKey = trainConfigKeys().some(({ path }) =>
         path === key || !isText && path.startsWith(`${key}.`)
@@ -137,10 +137,10 @@ export function parseCommandArguments(
         const read = fileValue(key, own, value, file);
         const seen = own.path && typeof read === "string" ? pathFrom(folder, read) : read;
         if (!values.has(name)) values.set(name, seen);
-      } else if (!ownKeys.has(name)) root[key] = value; // readTrainConfig refuses it with the nearest key
+      } else if (!ownKeys.has(name)) root[key] = value; // readTrainConfig rejects it and names the nearest key
     }
     const flagged = new Set(given.map(([path]) => path.join(".")));
-    // Typed, one of the two ways to say how long replaces what the file says.
+    // `--steps` replaces `epochs` of the file, and the other way round.
     for (const [one, other] of [["steps", "epochs"], ["epochs", "steps"]]) {
       if (flagged.has(one) && !flagged.has(other)) delete root[other];
     }
@@ -153,7 +153,7 @@ export function parseCommandArguments(
     const selected = withoutOthersSelection(root, { name: scheme, given: flagged, file });
     root = selected.keys;
     notes.push(...selected.notes);
-    // Files within a folder that nobody named lie where whoever names them is.
+    // Without a data folder, data files named by flags are relative to the working directory.
     if (folderOf(written) === undefined && !flagged.has("data.folder")) {
       for (const one of given) {
         if (DATA_FILES.has(one[0].join("."))) one[1] = resolve(String(one[1]));
@@ -178,7 +178,7 @@ export function parseCommandArguments(
   };
 }
 
-/** Paths of what a section holds. */
+/** Paths of all keys in a section. */
 function pathsOf(section: Readonly<Record<string, unknown>>): string[] {
   return Object.entries(section).flatMap(([key, value]) =>
     typeof value === "object" && value !== null && !Array.isArray(value)
@@ -189,7 +189,7 @@ function pathsOf(section: Readonly<Record<string, unknown>>): string[] {
 
 const DATA_FILES: ReadonlySet<string> = new Set(["data.train", "data.validation", "data.test"]);
 
-/** Flags with their values, in the order of the first occurrence. */
+/** Flags that were given, with their values, in the order in which they are defined; and the arguments without a flag. */
 function parseFlags(
   args: readonly string[],
   specs: Readonly<Record<string, OptionSpec>>,
@@ -197,14 +197,14 @@ function parseFlags(
 ): { flags: Map<string, string[]>; positionals: string[] } {
   const isFlag = (name: string) => specs[name]?.kind === "flag";
   const known = [...Object.keys(specs), ...keys.keys()];
-  // Before parseArgs, to which some names mean what every object has (`constructor`).
+  // Checked before parseArgs, which takes some names for properties of every object (`constructor`).
   const names = new Set(known);
   for (const arg of args) {
     if (arg === "--") break;
     const name = /^--([^=]+)/.exec(arg)?.[1].replaceAll("_", "-");
     if (name !== undefined && !names.has(name)) throw unknownFlag(name, known);
   }
-  // parseArgs nests names with dots; they come back as they were.
+  // parseArgs would nest names with dots, so dots are replaced while it runs.
   const hide = (name: string) => name.replaceAll(".", "/");
   const hidden = withNegativeNumbers(args).map((arg) =>
     arg.replace(/^--[^=]+/, (name) => hide(name).replaceAll("_", "-"))
@@ -234,7 +234,7 @@ function parseFlags(
   return { flags, positionals: Array.isArray(positionals) ? positionals.map(String) : [] };
 }
 
-/** `--flag -1` as `--flag=-1`: a negative number is a value, not a flag. */
+/** Joins `--flag -1` to `--flag=-1`, because a negative number is a value, not a flag. */
 function withNegativeNumbers(args: readonly string[]): string[] {
   const joined: string[] = [];
   for (const arg of args) {
@@ -256,7 +256,7 @@ function unknownFlag(name: string, known: readonly string[]): UsageError {
       "Unknown flag --adapter: this command applies no adapter to the model; choose the GPU with --device",
     );
   }
-  // Within a section the last part is what people remember.
+  // Of a key in a section, people remember the last part.
   const last = (flag: string) => flag.split(".").at(-1) ?? flag;
   const [nearest = known.find((flag) => last(flag) === last(name))] = [
     ...nearestNames(name, known, 1),
@@ -267,7 +267,7 @@ function unknownFlag(name: string, known: readonly string[]): UsageError {
   );
 }
 
-/** Other commands add adapters up; training starts from one. */
+/** Rejects more than one adapter: training starts from one, whereas other commands add several up. */
 function assertOneAdapter(name: string, texts: readonly string[]): void {
   if (name !== "adapter" || texts.length === 1) return;
   throw new UsageError(
@@ -290,7 +290,7 @@ function optionValue(name: string, spec: OptionSpec, texts: readonly string[]): 
   );
 }
 
-/** The value of a closed set that a text is, in any case. */
+/** The member of a closed set that a text names. Case is ignored. */
 function oneOf(values: readonly string[], text: string, what: string): string {
   const found = values.find((it) => it.toLowerCase() === text.toLowerCase());
   if (found !== undefined) return found;
@@ -302,7 +302,7 @@ function oneOf(values: readonly string[], text: string, what: string): string {
   );
 }
 
-/** What a number should be and is not; undefined where it is. */
+/** Description of the expected number. Undefined if the value fits. */
 function missed(
   { min = -Infinity, max = Infinity, whole = false }: OptionSpec,
   value: unknown,
@@ -333,7 +333,7 @@ function fileValue(key: string, spec: OptionSpec, value: unknown, file: string):
   throw new TypeError(`Cannot use ${key} in ${file}: expected ${expected}`);
 }
 
-/** A flag's text as what its key expects: the schema checks it afterwards. */
+/** Converts a flag's text to what its key expects. The schema checks it afterwards. */
 function keyValue({ expects }: ConfigKey, texts: readonly string[]): unknown {
   const text = texts[texts.length - 1];
   if (expects === "text" || expects.startsWith("one of")) return text;
@@ -344,7 +344,7 @@ function keyValue({ expects }: ConfigKey, texts: readonly string[]): unknown {
   return yamlValue(text);
 }
 
-/** Numbers, lists and sections as YAML writes them; anything else is text. */
+/** The value of a text as YAML, or the text itself if it is not valid YAML. */
 function yamlValue(text: string): unknown {
   try {
     return parse(text, { schema: "core" });
@@ -353,7 +353,7 @@ function yamlValue(text: string): unknown {
   }
 }
 
-/** Sets a value under keys; a section written as one word (`task: sst2`) becomes a section. */
+/** Sets the value at a path of keys. Anything on the way that is not a section is replaced by one. */
 function setPath(root: Record<string, unknown>, path: readonly string[], value: unknown): void {
   let at = root;
   for (const key of path.slice(0, -1)) {

@@ -1,5 +1,5 @@
 /**
- * What commands share that talk: the flags of a conversation, its template and what ends an answer.
+ * Parts shared by the commands that chat: the flags of a conversation, its template, and the stops of an answer.
  *
  * @module
  */
@@ -13,10 +13,10 @@ import { chatTemplateOf } from "../train/runs/chat_layout.ts";
 import type { Call, OptionSpec } from "./command.ts";
 import { UsageError } from "./usage_error.ts";
 
-/** Most new tokens of an answer, unless a flag says otherwise. */
+/** Default maximum number of new tokens per answer. */
 export const MOST_ANSWER_TOKENS = 512;
 
-/** The flags. */
+/** Flags of a conversation. */
 export const chatFlags: Readonly<Record<string, OptionSpec>> = {
   system: { kind: "text", doc: "system prompt [none]" },
   "chat-template": {
@@ -28,7 +28,7 @@ export const chatFlags: Readonly<Record<string, OptionSpec>> = {
   },
 };
 
-/** The template that a command line names, else the one that a run was trained with; undefined: the model's own. */
+/** The template that a command line names, otherwise the one that a run was trained with. Undefined for the model's own. */
 export async function chatTemplateFor(
   { options }: Call,
   config: TrainConfig,
@@ -38,7 +38,7 @@ export async function chatTemplateFor(
   return await chatTemplateOf(config);
 }
 
-/** The template that holds for a model. Instructions were trained without a model's template where it brings none. */
+/** The template to use with a model. Without any template, a configuration that trains on instructions uses the instruction template. */
 export function templateFor(
   tokenizer: Tokenizer,
   template: string | undefined,
@@ -49,10 +49,10 @@ export function templateFor(
 }
 
 /**
- * What ends an answer, as {@linkcode generate} takes it, with the stops of a flag; looked for before the model is loaded, as a template may be
- * missing.
+ * The stop tokens and stop strings of an answer, as {@linkcode generate} takes them, including those in `stop`. Needs no loaded model, so that a
+ * missing template can be reported early.
  *
- * @throws {UsageError} When it is
+ * @throws {UsageError} when there is no chat template.
  */
 export function answerEnds(
   tokenizer: Tokenizer,

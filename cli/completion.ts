@@ -1,18 +1,18 @@
 /**
- * Completion in shells: scripts that know every command, flag and value, and ask no program.
+ * Shell completion: scripts that contain every command, flag and value, so that completing starts no program.
  *
  * @module
  */
 import type { Command } from "./command.ts";
 import { flagsOf } from "./help.ts";
 
-/** Shells that a script can be made for. */
+/** Shells with a completion script. */
 export const SHELLS = ["bash", "zsh", "fish"] as const;
 
-/** A shell's name. */
+/** Name of a shell. */
 export type Shell = (typeof SHELLS)[number];
 
-/** The script of a shell. */
+/** The completion script for a shell. */
 export function completionScript(shell: Shell, commands: readonly Command[]): string {
   if (shell === "fish") return fish(commands);
   const script = bash(commands);

@@ -8,7 +8,7 @@ import { parse } from "@std/yaml";
 import { readFileTextNow } from "../models/checkpoints/disk/read_file.ts";
 import type { Command } from "./command.ts";
 
-/** What the argument without a flag is, and the configuration that goes with it. */
+/** The run folder, ledger or configuration file that the command line names, with the configuration that belongs to it. */
 export function fileNamed(
   first: string | undefined,
   flags: ReadonlyMap<string, readonly string[]>,
@@ -16,13 +16,13 @@ export function fileNamed(
   { options }: Command,
 ): { runPath?: string; ledger?: string; file?: string } {
   if (first !== undefined && /\.ya?ml$/i.test(first)) return { file: first };
-  // To go on, the output says enough; so does the ledger of a run, where no model is named.
+  // With --resume, --output alone names the run; so does --ledger if no model is named.
   const output = values.get("resume") === true ? flags.get("output")?.at(-1) : undefined;
   const tuned = Object.hasOwn(options, "ledger") && !flags.has("model")
     ? flags.get("ledger")?.at(-1)
     : undefined;
   const path = first ?? output ?? tuned;
-  // What only a run has is asked of something that is not there.
+  // --resume and --step need a run, and the path does not exist.
   const ofRun = ["resume", "step"].find((name) => values.has(name));
   const elsewhere = ["model", "ledger", ...first === undefined ? [] : ["output"]];
   if (
@@ -47,11 +47,11 @@ export function fileNamed(
       file: join(path, "config.yaml"),
     };
   }
-  // Who inspects it looks at the file itself.
+  // A command with the option `path` inspects the ledger itself.
   if (Object.hasOwn(options, "path") || !beginsAsLedger(path)) return {};
   const run = dirname(path);
   const about = isRunFolder(run) && !flags.has("model") ? { file: join(run, "config.yaml") } : {};
-  // Who takes no ledger takes the run that it is of.
+  // A command without the option `ledger` uses the run that the ledger belongs to.
   if (!Object.hasOwn(options, "ledger") && "file" in about) return { runPath: run, ...about };
   return { ledger: path, ...about };
 }
@@ -63,11 +63,11 @@ function holdsNothing(path: string): boolean {
       name === "config.yaml" || name === "config.json" || /\.gguf$/i.test(name)
     );
   } catch {
-    return false; // No folder, or one that may not be read: who opens it says so.
+    return false; // Not a folder, or not readable: opening it reports why.
   }
 }
 
-/** Whether a path is a file that begins as a ledger does. */
+/** Whether a path is a file that begins with the magic bytes of a ledger. */
 function beginsAsLedger(path: string): boolean {
   try {
     if (!Deno.statSync(path).isFile) return false;
@@ -76,16 +76,16 @@ function beginsAsLedger(path: string): boolean {
     file.readSync(bytes);
     return new TextDecoder().decode(bytes) === "QZOLEDGR";
   } catch {
-    return false; // Who opens it says why.
+    return false; // Opening it reports why.
   }
 }
 
-/** The folder of the data that a file names. */
+/** The data folder that a configuration names. */
 export function folderOf({ data }: Readonly<Record<string, unknown>>): unknown {
   return typeof data === "object" && data !== null ? Reflect.get(data, "folder") : undefined;
 }
 
-/** Says of paths that were written as seen from the current folder, what they should be. */
+/** Rejects paths that were written relative to the working directory instead of the file, and suggests what to write. */
 export function assertFound(
   written: Readonly<Record<string, unknown>>,
   root: Readonly<Record<string, unknown>>,
@@ -115,7 +115,7 @@ export function isFolder(path: string): boolean {
   try {
     return Deno.statSync(path).isDirectory;
   } catch {
-    return false; // Who opens it says why.
+    return false; // Opening it reports why.
   }
 }
 
@@ -128,7 +128,12 @@ function exists(path: string): boolean {
   }
 }
 
-/** The keys of a YAML file. @throws {SyntaxError | TypeError} When it is none, or no section */
+/**
+ * The keys of a YAML file.
+ *
+ * @throws {SyntaxError} when it is too long or not valid YAML.
+ * @throws {TypeError} when it does not contain keys.
+ */
 export function readYaml(path: string): Record<string, unknown> {
   const text = readFileTextNow(path, "configuration", { hint: "Give the path of a YAML file" });
   if (text.length > 1_000_000) {

@@ -1,5 +1,5 @@
 /**
- * What a command decided, with the flags that say otherwise.
+ * Settings that a command chooses automatically, shown with the flags that change them.
  *
  * @module
  */
@@ -18,8 +18,8 @@ import type { Call } from "./command.ts";
 import { table } from "../show/terminal.ts";
 
 /**
- * The configuration to train by: where the data were named by an argument without a flag, what nothing says is decided and told; else only the task, by
- * the fields of the data.
+ * The configuration to train with. If the data was given as a positional argument, missing settings are chosen automatically and printed. Otherwise
+ * only the task is chosen, from the fields of the data.
  */
 export async function decided(call: Call, asked: TrainConfig): Promise<TrainConfig> {
   const { given, signal } = call;
@@ -30,7 +30,7 @@ export async function decided(call: Call, asked: TrainConfig): Promise<TrainConf
   return config;
 }
 
-/** The configuration with its steps: given, those of its passes, or decided. */
+/** The configuration with its number of steps: as given, computed from its epochs, or chosen automatically. */
 export function stepsFor(
   call: Call,
   config: TrainConfig,
@@ -43,7 +43,7 @@ export function stepsFor(
   return withSteps(own, examples);
 }
 
-/** Prints decisions as the flags that would say otherwise. */
+/** Prints decisions as the flags that would change them. */
 function tellDecisions(
   { terminal }: Pick<Call, "terminal">,
   decisions: readonly Decision[],

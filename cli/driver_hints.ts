@@ -1,20 +1,20 @@
 /**
- * What to install where WebGPU finds no adapter, or only the processor.
+ * Hints on what to install if WebGPU finds no adapter, or only a software adapter.
  *
  * @module
  */
 
-/** What is known of the machine; the process's own by {@linkcode thisMachine}. */
+/** Facts about a machine. {@linkcode thisMachine} collects those of this one. */
 export interface Machine {
-  /** `linux`, `darwin`, `windows` and others. */
+  /** Operating system: `linux`, `darwin`, `windows` or another. */
   readonly os: string;
-  /** `/etc/os-release`, where there is one. */
+  /** Text of `/etc/os-release`. Undefined if it is missing or unreadable. */
   readonly release: string | undefined;
-  /** Paths of the Vulkan loader that are there. */
+  /** Paths at which the Vulkan loader exists. */
   readonly loaders: readonly string[];
-  /** Files that name Vulkan drivers. */
+  /** Paths of the manifest files of Vulkan drivers. */
   readonly drivers: readonly string[];
-  /** The variable that names drivers, and those of its files that are not there. */
+  /** The environment variable that names driver manifests, and those of its files that do not exist. Undefined if no such variable is set. */
   readonly named: { readonly variable: string; readonly missing: readonly string[] } | undefined;
 }
 
@@ -24,7 +24,7 @@ interface Packages {
   readonly software: string;
 }
 
-/** How distributions name the loader and the drivers, by `ID` or `ID_LIKE` of their release file. */
+/** Package names of the loader and the software driver, by `ID` or `ID_LIKE` of the release file. */
 const DISTRIBUTIONS: Readonly<Record<string, Packages>> = {
   debian: { install: "apt install", loader: "libvulkan1", software: "mesa-vulkan-drivers" },
   fedora: { install: "dnf install", loader: "vulkan-loader", software: "mesa-vulkan-drivers" },
@@ -41,9 +41,9 @@ function packagesOf(release: string | undefined): Packages | undefined {
 }
 
 /**
- * What to do, in sentences, the likeliest first.
+ * Hints on what to do, one sentence each, the likeliest first.
  *
- * @param found Whether there is no adapter, or only software's
+ * @param found Whether there is no adapter or only a software adapter.
  */
 export function driverHints(machine: Machine, found: "none" | "software"): string[] {
   const { os, release, loaders, drivers, named } = machine;
@@ -99,7 +99,7 @@ const LOADERS = [
 ].map((folder) => `${folder}/libvulkan.so.1`);
 const DRIVERS = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d"];
 
-/** What this process may see of its machine; what it may not is as if it were not there. */
+/** Facts about this machine. Whatever the process may not read counts as missing. */
 export function thisMachine(): Machine {
   const tried = <T>(ask: () => T): T | undefined => {
     try {

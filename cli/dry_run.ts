@@ -1,6 +1,5 @@
 /**
- * What a fine-tune would do: examples as the model sees them, and what would be trained for how long. All but the time is found without
- * a device.
+ * What a fine-tune would do: examples as the model sees them, what would be trained, and for how long. Only the time needs a device.
  *
  * @module
  */
@@ -33,10 +32,14 @@ import { loadSession, readExamples } from "./tuned.ts";
 
 const SHOWN = 3;
 
-/** Tokens of an example that are shown from its beginning and from its end. */
+/** Number of tokens that are shown from the beginning and from the end of an example. */
 const MOST_TOKENS = 24;
 
-/** Prints what a fine-tune would learn from and do. @throws What opening the model and reading the data throw */
+/**
+ * Prints what a fine-tune would learn from and do.
+ *
+ * @throws whatever opening the model and reading the data throw.
+ */
 export async function dryRun(call: Call, asked: TrainConfig): Promise<void> {
   const { terminal, signal } = call;
   using stored = await openModelSource(asked.model);
@@ -66,10 +69,10 @@ export async function dryRun(call: Call, asked: TrainConfig): Promise<void> {
   terminal.out("Nothing was saved: leave out --dry-run to start");
 }
 
-/** Steps that are made, and forgotten, to see how long one takes; the first of them compiles. */
+/** Number of steps that are run and discarded to time one. The first of them includes compilation. */
 const MEASURED = 8;
 
-/** How long the steps would take on this device, in words. */
+/** Estimate of how long the steps would take on this device, as text. */
 async function timeOf(
   call: Call,
   config: TrainConfig,
@@ -95,13 +98,13 @@ async function timeOf(
     signal.throwIfAborted();
     if (!pace || config.steps === 0) return "none, as there are no steps";
     const seconds = pace.millisecondsPerStep * config.steps / 1000;
-    // What was made in one go has its compilation in it.
+    // Without a step after the first chunk, the time includes compilation.
     const about = pace.seconds > 0 ? "about" : "at most";
     return `${about} ${formatSeconds(seconds)} for ${
       grouped(config.steps)
     } steps, not counting evaluations, estimated from ${steps} steps on ${gpu.description}`;
   } catch (error) {
-    // Without a device, or for a selection that cannot be trained, the rest is worth reading.
+    // Without a device, or for a selection that cannot be trained, the rest is still useful.
     const unmeasured = error instanceof NoAdapterError || error instanceof RangeError ||
       error instanceof OutOfMemoryError;
     if (!unmeasured) throw error;
@@ -120,7 +123,7 @@ function exampleFacts(
 ): Fact[] {
   const right = candidates[label];
   const ids = masked ? prompt : [...prompt, ...right];
-  // Of a mask there is nothing to see unless special tokens are shown.
+  // A mask is visible only if special tokens are shown.
   const spelled = { skipSpecial: masked === undefined };
   const pieces = ids.map((id) => JSON.stringify(tokenizer.decode([id], spelled)));
   const shown = pieces.length <= 2 * MOST_TOKENS
@@ -155,7 +158,7 @@ function exampleFacts(
   ];
 }
 
-/** What the loss is of, where it is not of all. */
+/** The tokens that the loss covers, if not all. */
 function lossText(
   ids: readonly number[],
   scored: NonNullable<Example["scored"]>,
@@ -168,7 +171,7 @@ function lossText(
   return `of ${count} tokens: ${shown}${texts.length > 3 ? " and ..." : ""}`;
 }
 
-/** Counts of each set: examples, classes, lengths. */
+/** Number of examples, lengths and class counts of each set. */
 function setFacts(
   { train, validation, test }: TaskExamples,
   limit: number,
@@ -251,7 +254,7 @@ function planFacts(
   ];
 }
 
-/** The backward passes of a step by exact gradients, in words. */
+/** The backward passes of a step with exact gradients, as text. */
 function backwards(optimiser: Optimiser): string {
   const { estimator } = optimiser;
   const passes = estimator.exactBlocks && !estimator.tangents ? forwardsOf(optimiser) : 1;
@@ -259,18 +262,18 @@ function backwards(optimiser: Optimiser): string {
   return estimator.exactBlocks ? `${words} through the last blocks` : words;
 }
 
-/** What exact gradients would take. */
+/** Memory that exact gradients would take. */
 function exactFacts(plan: TrainingPlan): Fact[] {
   const text = exactText(plan);
   return text === undefined ? [] : [["gradients", text]];
 }
 
-/** Tokens of an example with its right answer. */
+/** Number of tokens of an example with its correct answer. */
 function lengthOf({ prompt, candidates, label, masked }: Example): number {
   return prompt.length + (masked ? 0 : candidates[label].length);
 }
 
-/** Tokens of an example with all its answers. */
+/** Number of tokens of an example with all its answers. */
 function tokensOf({ prompt, candidates, masked }: Example): number {
   if (masked) return prompt.length;
   return candidates.reduce((sum, it) => sum + it.length, prompt.length);

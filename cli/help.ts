@@ -1,5 +1,5 @@
 /**
- * The texts of `--help`: the flags that matter first, and all of them by `--help all`.
+ * The texts of `--help`, which shows the main flags, and of `--help all`, which lists every flag.
  *
  * @module
  */
@@ -23,26 +23,26 @@ export function overview(commands: readonly Command[]): string {
   ].join("\n");
 }
 
-/** A flag as it is explained and completed. */
+/** A flag, as shown by `--help` and offered by shell completion. */
 export interface FlagHelp {
-  /** Without its dashes. */
+  /** Name without dashes. */
   readonly name: string;
-  /** What follows it; undefined: nothing. */
+  /** Kind of its value: text or number. Undefined if it takes none. */
   readonly takes?: string;
-  /** What it sets. */
+  /** Description, with the default in brackets if there is one. */
   readonly doc: string;
-  /** The values that it can have, where they are few enough to name. */
+  /** All possible or known values, if there are few. */
   readonly values?: readonly string[];
-  /** The name that is longer, where this is short for one. */
+  /** Name of the flag that this one is short for. */
   readonly shortFor?: string;
-  /** The section of the configuration that it is a key of; `""` for keys without one. */
+  /** Section of its configuration key; `""` for top-level keys. Undefined if the flag is not a key, or short for one. */
   readonly section?: string;
 }
 
-/** Beyond these a command says where its values are listed. */
+/** Maximum number of values that `--help` lists. */
 const MOST_VALUES = 48;
 
-/** Every flag of a command, its own first. */
+/** All flags of a command: its own, then configuration keys, then short names. */
 export function flagsOf(command: Command): FlagHelp[] {
   const own = Object.entries({ ...command.options, ...GLOBAL_OPTIONS });
   const keys = keysOfCommand(command).filter(({ path }) =>
@@ -84,7 +84,7 @@ function row({ name, takes, doc, values }: FlagHelp): string[] {
   return [`  --${name}${takes === undefined ? "" : ` <${takes}>`}`, `${doc}${listed}`];
 }
 
-/** What may stand behind a command's name without a flag. */
+/** The positional arguments in the usage line. */
 function argumentsOf({ positional, keys, options, takesData }: Command): string {
   const values = Object.hasOwn(options, positional) ? options[positional].values : undefined;
   const named = values?.join(" | ") ?? (positional === "config" ? "config.yaml" : positional);
@@ -92,13 +92,13 @@ function argumentsOf({ positional, keys, options, takesData }: Command): string 
   return keys.length === 0 ? named : `config.yaml | run folder | ${named}${data}`;
 }
 
-/** What to type for `qzo`, where that is no command here. */
+/** A line that says what to type for `qzo`, if it is not an installed command. */
 function calledBy(): string[] {
   const typed = invocation();
   return typed === "qzo" ? [] : [`       where qzo is ${typed}`];
 }
 
-/** What one command does: with the flags that matter first, or with all. */
+/** The help text of a command, with its main flags or, if `all` is set, every flag. */
 export function commandHelp(command: Command, all = false): string {
   const flags = flagsOf(command);
   const first = command.first.flatMap((name) => flags.find((flag) => flag.name === name) ?? []);

@@ -1,29 +1,29 @@
 /**
- * How this program was started, so that what it tells people to type works.
+ * How this program was started, so that the commands it suggests work as printed.
  *
  * @module
  */
 import { dirname, join, relative } from "@std/path";
 
-/** All that a command needs of Deno: files, and variables that its libraries ask for; no network, no programs, no foreign code. */
+/** The Deno permissions that a command needs: files, and environment variables for its libraries; no network, subprocesses or native libraries. */
 export const RIGHTS = "--allow-read --allow-write --allow-env";
 
-/** What the ways of starting it leave in the environment: what was typed, or the configuration whose task it is. */
+/** Environment variables that `run.sh` and the Deno task set: the command as typed, and the path of the `deno.json` that defines the task. */
 export const STARTED = { command: "QZO_COMMAND", task: "QZO_TASK" } as const;
 
-/** A text as one word of a command line. */
+/** Text quoted as one word of a shell command. */
 export function quoted(text: string): string {
   return /^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-/** What to type before a command's name: by `run.sh`, as a task, as an installed command, or by `deno run`. */
+/** What to type before a command's name: a call of `run.sh`, a Deno task, the installed command, or `deno run`. */
 export function invocation(): string {
   const typed = Deno.env.get(STARTED.command);
   if (typed) return typed;
   const task = Deno.env.get(STARTED.task);
   if (task) {
     const path = relative(Deno.cwd(), task);
-    // From within the package Deno finds the task.
+    // Inside the package's folder, Deno finds the task by itself.
     const within = relative(dirname(task), Deno.cwd());
     return within.startsWith("..") ? `deno task --config ${quoted(path)} qzo` : "deno task qzo";
   }
@@ -34,10 +34,10 @@ export function invocation(): string {
   return `deno run ${RIGHTS} ${quoted(path)}`;
 }
 
-// What `deno install` writes is a line.
+// In bytes. The shim that `deno install` writes is much shorter.
 const LONGEST_SHIM = 10_000;
 
-/** Whether the command that `qzo` is in PATH runs this module, as after `deno install --global`. */
+/** Whether the first `qzo` in PATH runs this module, as after `deno install --global`. */
 function installed(module: string): boolean {
   const windows = Deno.build.os === "windows";
   for (const folder of (Deno.env.get("PATH") ?? "").split(windows ? ";" : ":")) {
@@ -46,7 +46,7 @@ function installed(module: string): boolean {
       const { isFile, size } = Deno.statSync(path);
       if (isFile) return size < LONGEST_SHIM && Deno.readTextFileSync(path).includes(module);
     } catch {
-      // Not there, or not to be looked at.
+      // Missing or unreadable.
     }
   }
   return false;

@@ -1,5 +1,5 @@
 /**
- * The evaluations of a run, and which step they chose.
+ * The evaluations of a run and the step that they select.
  *
  * @module
  */
@@ -8,14 +8,14 @@ import type { EvaluationMetrics, RunEvent } from "../train/mod.ts";
 import { bestEvaluation } from "../train/runs/run_folder.ts";
 import { resultText } from "./report.ts";
 
-/** The evaluations of a run, of earlier sessions too. */
+/** The evaluations of a run, including those of earlier sessions. */
 export interface Looks {
   readonly best: EvaluationMetrics | undefined;
   readonly last: EvaluationMetrics | undefined;
   readonly count: number;
 }
 
-/** The evaluations among events. */
+/** Collects the evaluations among a run's events. */
 export function looksAt(events: readonly RunEvent[]): Looks {
   const evaluations = events.filter((event) => event.type === "evaluation");
   return {
@@ -25,7 +25,7 @@ export function looksAt(events: readonly RunEvent[]): Looks {
   };
 }
 
-/** Which step was chosen, and by how many looks at which examples. */
+/** Rows that tell which step was chosen, and by how many evaluations on which examples. */
 export function chosenRows(
   { best, last, count }: Looks,
   total: number,

@@ -1,20 +1,21 @@
 /**
- * An optimiser named on the command line in place of a file's: what the file says was chosen for another.
+ * Drops the optimiser arguments in a configuration file if the command line names another optimiser than the one they were chosen for.
  *
  * @module
  */
 import { parameterKeys } from "../train/config/optimiser_schema.ts";
 
-/** The default of a configuration that names none. */
+/** Default optimiser of a configuration that names none. */
 const USUAL = "qzoNormalised";
 
 /**
- * The file's section `optimiser` without what only the optimiser that it names can mean (learning rate, schedule, epsilon, thresholds), where the command
- * line names another; what any may have laid around it stays. A sentence says what was left out.
+ * The file's section `optimiser`. If the command line names another optimiser, arguments that apply only to the file's optimiser are left out:
+ * learning rate, schedule, epsilon and thresholds. Keys that apply to any optimiser stay. A note names what was left out, except keys that the
+ * command line sets.
  *
- * @param written The section, as the file has it.
- * @param name The name on the command line; undefined if there is none.
- * @param given Keys that the command line sets itself, as `optimiser.learning_rate`.
+ * @param written The section as written in the file.
+ * @param name Optimiser on the command line. Undefined if it names none.
+ * @param given Keys that the command line sets itself, such as `optimiser.learning_rate`.
  */
 export function withoutOthersArguments(
   written: unknown,

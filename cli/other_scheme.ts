@@ -1,5 +1,5 @@
 /**
- * A tuning scheme named on the command line in place of a file's: what the file selects was selected for another.
+ * Drops the selection in a configuration file if the command line names another tuning scheme than the one it was made for.
  *
  * @module
  */
@@ -11,20 +11,20 @@ import {
   schemeSelection,
 } from "../train/config/scheme_schema.ts";
 
-/** The scheme of a configuration that names none. */
+/** Default scheme of a configuration that names none. */
 const USUAL: SchemeName = "full";
 /** Keys of `trainables` that select kinds and names; layers mean the same under every scheme. */
 const SELECTED = ["kinds", "include", "exclude"];
-/** Sections and keys that only the scheme they were written for can mean. */
+/** Sections and keys that apply only to the scheme they were written for. */
 const OWN = ["groups", "adapter", ...adapterSchemeNames];
 
 /**
- * The file's keys without what only the scheme that it names can mean (kinds and names of trainables, groups, an adapter and its settings), where the
- * command line names another. A sentence says what was left out, unless it follows from the file's scheme anyway.
+ * The file's keys. If the command line names another scheme, those that apply only to the file's scheme are left out: kinds and names of trainables,
+ * groups, an adapter and its settings. A note names what was left out, except defaults of the file's scheme and keys that the command line sets.
  *
- * @param keys All of the file's.
- * @param name The scheme on the command line; undefined if there is none.
- * @param given Keys that the command line sets itself, as `trainables.kinds`.
+ * @param keys All keys of the file.
+ * @param name Scheme on the command line. Undefined if it names none.
+ * @param given Keys that the command line sets itself, such as `trainables.kinds`.
  */
 export function withoutOthersSelection(
   keys: Readonly<Record<string, unknown>>,
@@ -41,7 +41,7 @@ export function withoutOthersSelection(
   const out: string[] = [];
   const beside = adapterOf(name.toLowerCase());
   for (const key of OWN) {
-    // What is meant for the new scheme stays: the settings of its adapter, and one to start from where both have the same kind.
+    // Keep what the new scheme uses: the settings of its adapter, and the adapter to start from if both schemes have the same kind.
     if (key === beside || key === "adapter" && beside === adapterOf(before)) continue;
     if (left[key] === undefined || isEmpty(left[key])) continue;
     delete left[key];
@@ -69,7 +69,7 @@ export function withoutOthersSelection(
   };
 }
 
-/** What a scheme puts beside the base; undefined for none, and for what is no scheme. */
+/** Kind of adapter that a scheme adds to the base model. Undefined if it adds none or is not a known scheme. */
 function adapterOf(scheme: unknown): string | undefined {
   const known = schemeNames.find((name) => name === scheme);
   return known && adapterOfScheme(known);
@@ -79,7 +79,7 @@ function isEmpty(value: unknown): boolean {
   return typeof value === "object" && value !== null && Object.keys(value).length === 0;
 }
 
-/** What a run's own file has of a scheme, though nobody chose it. */
+/** Default selection of a scheme, which the configuration file of a run contains although nobody chose it. */
 function usualOf(scheme: unknown): Readonly<Record<string, unknown>> {
   const known = schemeNames.find((name) => name === scheme);
   return known === undefined ? {} : { ...schemeSelection(known) };

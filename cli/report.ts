@@ -1,5 +1,5 @@
 /**
- * Evaluations in words.
+ * Evaluations and exports as text.
  *
  * @module
  */
@@ -7,17 +7,17 @@ import type { Accuracy, AccuracyDifference, Difference } from "../tasks/mod.ts";
 import type { Evaluation, ExportReport } from "../train/mod.ts";
 import { grouped, percent } from "../show/terminal.ts";
 
-/** A loss with its digits. */
+/** A loss with four decimals. */
 export function lossText(loss: number): string {
   return loss.toFixed(4);
 }
 
-/** An accuracy with its interval. */
+/** An accuracy with its 95 % interval. */
 export function accuracyText({ accuracy, low, high }: Accuracy): string {
   return `${percent(accuracy)} (95 % interval ${percent(low)} to ${percent(high)})`;
 }
 
-/** Loss and, where there is one, accuracy, in one line. */
+/** Loss and, if there is one, accuracy, in one line. */
 export function resultText(
   { loss, accuracy }: { readonly loss: number; readonly accuracy?: number },
 ): string {
@@ -30,8 +30,8 @@ export function evaluationText({ loss, accuracy }: Evaluation): string {
 }
 
 /**
- * How much better it got, with the 95 % interval of the difference: in points where there are accuracies, else in nats, of which one example
- * says none.
+ * Improvement with the 95 % interval of the difference: in percentage points if there are accuracies, otherwise in nats. One example gives no
+ * interval in nats.
  */
 export function gainText(loss: Difference, accuracy: AccuracyDifference | undefined): string {
   if (!accuracy) {
@@ -48,7 +48,7 @@ export function gainText(loss: Difference, accuracy: AccuracyDifference | undefi
   }: ${gained} gained, ${lost} lost, p ${p.toPrecision(2)}`;
 }
 
-/** What folding did to stored values. */
+/** Effect of folding on the stored values, as rows to print. */
 export function foldRows(
   { changed, swallowed, exceeded = 0, kept, keptByFormat }: ExportReport,
 ): [string, string][] {
@@ -80,7 +80,7 @@ function keptText(share: number): string {
   return `${(100 * share).toFixed(1)} %`;
 }
 
-/** Says loudly that most of what was trained is not in a file. */
+/** A note if a file contains less than half of what was trained, unless that is because values exceeded the range of their type. */
 export function keptNotes({ kept, exceeded = 0 }: ExportReport): string[] {
   if (kept >= 0.5 || exceeded > 0) return [];
   return [

@@ -1,5 +1,5 @@
 /**
- * The examples of a run that begins or goes on.
+ * The examples of a new or resumed run.
  *
  * @module
  */
@@ -12,13 +12,13 @@ import { examplesFor } from "./tuned.ts";
 
 /** A run's examples. */
 export interface FoundExamples {
-  /** In tokens. */
+  /** The tokenised examples. */
   readonly examples: TaskExamples;
-  /** Keeps them in the run's folder and says what a user should know of that; undefined where they come from there. */
+  /** Saves them in the run's folder and returns notes for the user. Undefined if they were read from there. */
   readonly keep?: () => Promise<string[]>;
 }
 
-/** A run's examples: those kept beside it where it goes on, else read anew. */
+/** A run's examples. A resumed run uses those saved in its folder, if there are any; otherwise they are read from the data. */
 export async function examplesOfRun(
   call: Call,
   config: TrainConfig,

@@ -1,5 +1,5 @@
 /**
- * What a run has led to, as rows to print.
+ * Results of a run, as rows to print.
  *
  * @module
  */
@@ -20,12 +20,12 @@ import { chosenRows, type Looks } from "./looks.ts";
 import { evaluationText, gainText } from "./report.ts";
 import { evaluationStatus } from "./tuned.ts";
 
-/** The size of a file, in words. */
+/** The size of a file, as text. */
 export async function bytesOf(path: string): Promise<string> {
   return `${grouped((await Deno.stat(path)).size)} bytes`;
 }
 
-/** The files that have the offsets of exact gradients. */
+/** Rows for the state files, which hold the offsets of a run with exact gradients. */
 export async function stateRows({ states = [] }: FineTune): Promise<[string, string][]> {
   const rows = states.map(async ({ path, step }): Promise<[string, string]> => [
     "state",
@@ -35,8 +35,8 @@ export async function stateRows({ states = [] }: FineTune): Promise<[string, str
 }
 
 /**
- * The result: of the chosen step on the task's test examples where these are asked for; else of the last step, which nobody chose, on
- * the held-out ones. The best of many looks at the held-out examples says nothing about the gain on them.
+ * The result of the chosen step on the task's test examples, if these are asked for. Otherwise the result of the last step on the held-out examples:
+ * the last step was not selected by them, whereas the best of many evaluations on them would say nothing about the gain.
  */
 export async function resultRows(
   call: Call,
@@ -49,7 +49,7 @@ export async function resultRows(
   const { validation, test } = examples;
   const total = tune.length;
   const chosen = looks.best?.step ?? total;
-  // A task's own test file costs minutes on a slow device: only when it is asked for.
+  // A task's own test file takes minutes on a slow device, so it is used only on request.
   const { task: { protocol }, data, batchSize } = config;
   const asked = [protocol, data.test, data.testLimit];
   const tested = asked.some((it) => it !== undefined) ? test : undefined;
@@ -66,7 +66,7 @@ export async function resultRows(
       offsets.freeMoments();
       return await evaluate(model, set, { ...settings, offsets });
     };
-    // What this session has seen of these examples is not looked at again.
+    // Evaluations that this session already made on these examples are reused.
     const known = tested || limited ? {} : seen;
     const before = known.first ?? await evaluate(model, set, settings);
     const steps = tested ? chosen : total;
@@ -87,7 +87,7 @@ export async function resultRows(
   return [...rows, ...chosenRows(looks, total, !tested)];
 }
 
-/** What a session saw itself of the base and of the last step, on all that is held out. */
+/** Evaluations that this session made of the base model and of the last step, on all held-out examples. */
 export interface Seen {
   readonly first?: Evaluation;
   readonly last?: Evaluation;

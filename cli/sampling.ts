@@ -1,5 +1,5 @@
 /**
- * Flags that say how tokens are chosen, for the commands that generate.
+ * Sampling flags of the commands that generate text.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import type { GenerateOptions } from "../models/mod.ts";
 import type { Options, OptionSpec } from "./command.ts";
 import { UsageError } from "./usage_error.ts";
 
-/** The flags. */
+/** The sampling flags. */
 export const samplingOptions: Readonly<Record<string, OptionSpec>> = {
   temperature: { kind: "number", min: 0, doc: "0 always picks the likeliest token [0]" },
   "top-k": {
@@ -57,7 +57,7 @@ export const samplingOptions: Readonly<Record<string, OptionSpec>> = {
   },
 };
 
-/** Options by the flags that set them. */
+/** Options of {@linkcode GenerateOptions} and the number flags that set them. */
 const numbers = {
   temperature: "temperature",
   topK: "top-k",
@@ -69,7 +69,11 @@ const numbers = {
   penaltyWindow: "penalty-window",
 } as const;
 
-/** What the flags say. @throws {UsageError} For a list of stops that is none */
+/**
+ * The generation options that the flags set.
+ *
+ * @throws {UsageError} when `--stop` starts with `[` but is not a list of strings.
+ */
 export function samplingOf(
   options: Options,
 ): Pick<GenerateOptions, keyof typeof numbers | "stop"> {
@@ -88,7 +92,7 @@ function stopsOf(text: string): string[] {
   try {
     const value: unknown = JSON.parse(text);
     if (Array.isArray(value) && value.every((it) => typeof it === "string")) return value;
-  } catch { /* Said below. */ }
+  } catch { /* Reported below. */ }
   throw new UsageError(
     `Cannot use --stop ${
       JSON.stringify(text)
@@ -98,20 +102,20 @@ function stopsOf(text: string): string[] {
 
 const ESCAPES: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t", "\\": "\\" };
 
-/** How fast tokens came, told from the first one on: what is before it is the prompt. */
+/** Generation speed, measured from the first token on, because the time before it goes into the prompt. */
 export class Speed {
   readonly #begun = performance.now();
   #first = 0;
   #last = 0;
   #count = 0;
 
-  /** A token came. */
+  /** Counts a token. */
   add(): void {
     this.#last = performance.now();
     if (this.#count++ === 0) this.#first = this.#last;
   }
 
-  /** In words: `24 tokens, 31.2 tokens/s, the first after 0.42 s`. */
+  /** The speed as text: `24 tokens, 31.2 tokens/s, the first after 0.42 s`. */
   toString(): string {
     const count = `${this.#count} token${this.#count === 1 ? "" : "s"}`;
     if (this.#count === 0) return count;

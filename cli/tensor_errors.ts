@@ -1,5 +1,5 @@
 /**
- * What quantising did to a model's tensors: bits and errors, by tensor and by kind.
+ * Effect of quantisation on a model's tensors: bits and errors by tensor and by kind.
  *
  * @module
  */
@@ -8,20 +8,20 @@ import { kindOf } from "../models/checkpoints/tensor_kind.ts";
 import { bitsPerWeight, decode } from "../quant/mod.ts";
 import { grouped, table } from "../show/terminal.ts";
 
-/** What became of a tensor. */
+/** Bits and error of one tensor. */
 interface TensorError {
   readonly name: string;
   readonly kind: string;
   readonly format: string;
-  /** Why it is not what was asked for; "" where it is. */
+  /** Why its format is not the requested one; "" if it is. */
   readonly reason: string;
-  /** Whether nothing was done to it. */
+  /** Whether it was left unchanged. */
   readonly same: boolean;
   readonly weights: number;
   readonly bits: number;
-  /** Squared, of its weights; grows as the tensor is read. */
+  /** Sum of the squared errors of its weights. Grows as the tensor is read. */
   difference: number;
-  /** Squared, of its weights as they were. */
+  /** Sum of its squared original weights. Grows as the tensor is read. */
   norm: number;
 }
 
@@ -30,7 +30,7 @@ export class TensorErrors {
   readonly #tensors: TensorError[] = [];
   readonly #layers = new Map<string, QuantizedLayer>();
 
-  /** The tensor, adding up its differences from what it was as it is read; `reason` says why it is not what was asked for. */
+  /** Wraps a tensor so that reading it adds up its errors against the original. `reason` says why its format is not the requested one. */
   compared(was: TensorSource, now: TensorSource, reason = ""): TensorSource {
     const { name, rows, columns, format } = now;
     const error: TensorError = {
@@ -45,7 +45,7 @@ export class TensorErrors {
       norm: 0,
     };
     this.#tensors.push(error);
-    // Gains may have taken up factors of the matrices after them, which are no error.
+    // Gains may have absorbed factors of the matrices that follow them, which is not an error.
     if (was === now || error.kind === "vector") return now;
     const layer = this.#layers.get(name);
     return {
@@ -65,12 +65,12 @@ export class TensorErrors {
     };
   }
 
-  /** What the method says of a layer, before its tensor is read. */
+  /** Records the errors that the method reports for a layer. Call it before the layer's tensor is read. */
   setLayer(layer: QuantizedLayer): void {
     this.#layers.set(layer.name, layer);
   }
 
-  /** Lines by tensor, but for vectors: what it is now, why that is not what was asked for, and what that costs. */
+  /** A table of all tensors except vectors: format, errors, and why the format is not the requested one. */
   byTensor(): string[] {
     const named = this.#tensors.filter(({ kind }) => kind !== "vector");
     return table([
@@ -83,7 +83,7 @@ export class TensorErrors {
     ]);
   }
 
-  /** How many matrices, and which part of the weights, are in a format, in words. */
+  /** Number of matrices in a format and their share of all weights, as text. */
   shareOf(format: string): string {
     const matrices = this.#tensors.filter(({ kind }) => kind === "matrix");
     const reached = matrices.filter((it) => it.format === format);
@@ -92,7 +92,7 @@ export class TensorErrors {
     return `${reached.length} of ${matrices.length} matrices, ${share.toFixed(1)} % of all weights`;
   }
 
-  /** Lines by kind. */
+  /** A table of kinds and formats. */
   byKind(): string[] {
     const kinds = Map.groupBy(this.#tensors, ({ kind, format }) => `${kind} ${format}`);
     return table([

@@ -1,5 +1,5 @@
 /**
- * What a step of training takes of the device, found without one.
+ * Memory that a training step takes on the device, planned without one.
  *
  * @module
  */
@@ -19,7 +19,7 @@ import {
 import { isQuantised } from "../quant/layouts/layout.ts";
 import { formatBytes } from "../show/progress.ts";
 
-/** What training takes; or why the selection cannot be trained. */
+/** Memory of a training step in bytes, or the reason why the selection cannot be trained. */
 export type TrainingPlan =
   | { readonly refused: string }
   | {
@@ -28,28 +28,28 @@ export type TrainingPlan =
     readonly trainableScalars: number;
     readonly total: number;
     readonly parts: Readonly<Record<string, number>>;
-    /** What exact gradients keep of the forward, where they are taken. */
+    /** What exact gradients keep of the forward pass. Undefined for an optimiser without them. */
     readonly checkpoints?: Checkpoints;
-    /** What {@linkcode EXACT} would take in place of an optimiser without gradients. */
+    /** Memory that {@linkcode EXACT} would take in place of an optimiser without gradients. */
     readonly exact?: ExactPlan;
   };
 
-/** The optimiser by exact gradients that is told of. */
+/** The optimiser with exact gradients that plans are compared with. */
 export const EXACT = "foAdam";
 
-/** What exact gradients would take; or why there are none. */
+/** Memory that exact gradients would take, or the reason why there are none. */
 export type ExactPlan =
   | { readonly refused: string }
   | {
-    /** Bytes with the input of each block kept. */
+    /** Bytes if only the input of each block is kept. */
     readonly least: number;
-    /** Bytes with what the plan chooses. */
+    /** Bytes with the checkpoints that the plan chooses. */
     readonly total: number;
-    /** Which is that. */
+    /** The checkpoints that the plan chooses. */
     readonly checkpoints: Checkpoints;
   };
 
-/** Memory of a training step on batches of whole length; or why the selection cannot be trained. */
+/** Memory of a training step on batches of full length, or the reason why the selection cannot be trained. */
 export function trainingPlan(
   source: ModelSource,
   config: TrainConfig,
@@ -79,7 +79,7 @@ export function trainingPlan(
       adapter,
       activationBytes: config.device.activations * 2 ** 20,
       checkpoints: config.device.checkpoints,
-      // What the command line trains has something held out.
+      // The command line evaluates held-out examples during training.
       evaluates: true,
       shape: batches
         ? { ...whole, second: shapeOf(batch, Math.min(length, batches.longerThan ?? length)) }
@@ -102,7 +102,7 @@ export function trainingPlan(
   }
 }
 
-/** The same with exact gradients, all else as it is. */
+/** The same plan with exact gradients and everything else unchanged. */
 function exactPlan(
   source: ModelSource,
   config: TrainConfig,
@@ -113,7 +113,7 @@ function exactPlan(
     const optimiser = optimiserOfConfig({
       ...config,
       optimiser: { name: EXACT, schedule: { ...schedule, kind: "constant", end: 0 } },
-      // An epsilon of a group's own is none's here.
+      // A group may set its own epsilon, which exact gradients do not have.
       groups: {},
     });
     const { total, checkpoints = "block" } = planMemory(source, { ...options, optimiser });
@@ -122,13 +122,13 @@ function exactPlan(
       : planMemory(source, { ...options, optimiser, checkpoints: "block" }).total;
     return { least, total, checkpoints };
   } catch (error) {
-    // Something that is trained, or an operation, has no gradient.
+    // A trained tensor or an operation has no gradient.
     if (!(error instanceof RangeError || error instanceof TypeError)) throw error;
     return { refused: error.message };
   }
 }
 
-/** What exact gradients would take, in words; undefined where that is known already. */
+/** Memory that exact gradients would take, as text. Undefined if the plan already uses them or was refused. */
 export function exactText(plan: TrainingPlan): string | undefined {
   if ("refused" in plan || !plan.exact) return undefined;
   if ("refused" in plan.exact) return `none: ${plan.exact.refused}`;
@@ -141,14 +141,14 @@ export function exactText(plan: TrainingPlan): string | undefined {
   } times as much${more}`;
 }
 
-/** The same where it is within twice the memory, and so worth a try; undefined elsewhere. */
+/** The same as advice, if exact gradients need at most twice the memory and so are worth a try. Otherwise undefined. */
 export function exactAdvice(plan: TrainingPlan): string | undefined {
   const isNear = "exact" in plan && plan.exact && "least" in plan.exact &&
     plan.exact.least <= 2 * plan.total;
   return isNear ? `would take ${exactText(plan)}` : undefined;
 }
 
-/** What exact gradients keep, in words. */
+/** What exact gradients compute again, as text. */
 export function checkpointsText(checkpoints: Checkpoints): string {
   return checkpoints === "all"
     ? "nothing is computed again"

@@ -1,5 +1,5 @@
 /**
- * What commands share that work with a model and, if asked, a fine-tune of it.
+ * Parts shared by the commands that work with a model and, optionally, a fine-tune of it.
  *
  * @module
  */
@@ -35,7 +35,7 @@ import type { Call, OptionSpec } from "./command.ts";
 import { grouped, notes, percent, status, type Terminal } from "../show/terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
-/** The flags that name a fine-tune. */
+/** The flags that select a fine-tune. */
 export const tunedOptions: Readonly<Record<string, OptionSpec>> = {
   ledger: { kind: "text", path: true, doc: "ledger or run folder of the fine-tune" },
   ...adapterOption,
@@ -46,12 +46,12 @@ export const tunedOptions: Readonly<Record<string, OptionSpec>> = {
   },
 };
 
-/** The flag of commands that write. */
+/** The flag of commands that write files. */
 export const forceOption: Readonly<Record<string, OptionSpec>> = {
   force: { kind: "flag", doc: "overwrite existing files, but never a file the command reads" },
 };
 
-/** What a command may write, by what it was called with; `more` files are read too. */
+/** The rules for a command's output files, which may not be files that it reads. `more` are further files that it reads. */
 export async function outputRules(
   { options, runPath, configPath }: Call,
   config: TrainConfig,
@@ -70,7 +70,7 @@ export async function outputRules(
   return { inputs, force: options.flag("force") };
 }
 
-/** Files that an adapter at a path is read from. */
+/** Files that an adapter at a path may be read from. */
 function filesOfAdapter({ path }: AdapterShare): string[] {
   return [path, ...[PEFT_CONFIG, PEFT_WEIGHTS, MLX_WEIGHTS].map((name) => join(path, name))];
 }
@@ -79,15 +79,15 @@ async function isFolder(path: string): Promise<boolean> {
   return await Deno.stat(path).then((it) => it.isDirectory, () => false);
 }
 
-/** A fine-tune and how far to go in it. */
+/** A fine-tune and the number of its steps to use. */
 export interface ChosenLedger extends FineTune {
-  /** Steps from its beginning. */
+  /** Number of steps from its beginning. */
   readonly steps: number;
-  /** Why it is so many, where nobody asked for a number: `the last`, `the best of 5 evaluations`. */
+  /** Why this number was chosen, if nobody asked for a number: `the last`, `the best of 5 evaluations`. */
   readonly why?: string | undefined;
 }
 
-/** The ledger that a command line names, if it does: by `--ledger`, or by the run's folder. */
+/** The ledger that a command line names, by `--ledger` or by the run's folder. Undefined if it names none. */
 export async function chosenLedger(
   { options, runPath, terminal }: Call,
 ): Promise<ChosenLedger | undefined> {
@@ -106,7 +106,7 @@ export async function chosenLedger(
   return { ...tune, ...chosen };
 }
 
-/** How far to replay a ledger, and what a user should know of the choice. */
+/** The number of steps to replay, with notes on the choice. */
 interface ChosenSteps {
   readonly steps: number;
   readonly why?: string;
@@ -136,11 +136,11 @@ async function chosenSteps(
     const evaluated = (await readMetrics(metrics)).filter((it) => it.step <= length);
     const best = bestEvaluation(evaluated);
     const looks = new Set(evaluated.flatMap((it) => it.type === "evaluation" ? [it.step] : []));
-    // The base alone was looked at: that it is the best of one says nothing.
+    // Only the base model was evaluated; being the best of one says nothing.
     const unseen = best !== undefined && looks.size === 1 && looks.has(0) && length > 0;
     const end = evaluated.reduce((most, it) => Math.max(most, it.step), 0);
     if (best && !unseen) {
-      // A better one was kept, and the run killed before its metrics told.
+      // A better step was saved, but the run was killed before its metrics were.
       const untold = !isKept(tune, best.step);
       return {
         steps: untold ? tune.states!.at(-1)!.step : best.step,
@@ -176,7 +176,7 @@ function isKept({ states }: FineTune, steps: number): boolean {
   return !states || steps === 0 || states.some(({ step }) => step === steps);
 }
 
-/** Refuses a step of exact gradients that no state is of. */
+/** Rejects a step of a run with exact gradients for which no state was saved. */
 function assertKept(tune: FineTune, steps: number): void {
   if (isKept(tune, steps)) return;
   throw new RangeError(
@@ -186,7 +186,7 @@ function assertKept(tune: FineTune, steps: number): void {
   );
 }
 
-/** What a session has beside its base: the adapter of a fine-tune's ledger, where it has one, or that of the flag. */
+/** The adapter of a session: that of the fine-tune's ledger if a fine-tune was chosen, otherwise that of `--adapter`. */
 export function besideOf(
   chosen: ChosenLedger | undefined,
   { options }: Pick<Call, "options">,
@@ -203,7 +203,7 @@ export function besideOf(
     chosen ? adapterOfLedger(chosen.ledger, given) : named.length > 0 ? given : undefined;
 }
 
-/** Opens the configured session, telling how far loading is. `check` is asked before the device is opened. */
+/** Opens the configured session and shows the progress of loading. `check` is called before the device is opened. */
 export async function loadSession(
   config: TrainConfig,
   call: Call,
@@ -248,7 +248,11 @@ export async function tunedOffsets(
   }
 }
 
-/** The tokenizer of a session. @throws {RangeError} When the model brings none */
+/**
+ * The tokenizer of a session.
+ *
+ * @throws {RangeError} when the model has none.
+ */
 export function tokenizerOf(
   { model, source }: RunSession,
 ): NonNullable<RunSession["model"]["tokenizer"]> {
@@ -256,7 +260,7 @@ export function tokenizerOf(
   throw noTokenizer(source.name);
 }
 
-/** What tells about an evaluation in progress; call `clear` after it. */
+/** Shows the progress of an evaluation. Call `clear` after it. */
 export function evaluationStatus(
   terminal: Terminal,
   what: string,
@@ -267,7 +271,7 @@ export function evaluationStatus(
   };
 }
 
-/** The examples of a configuration for a session's model, telling how far reading them is; their notes are printed. */
+/** Reads the examples of a configuration for a session's model. Shows the progress and prints their notes. */
 export function examplesFor(
   session: RunSession,
   config: TrainConfig,
@@ -301,7 +305,7 @@ export async function readExamples(
           percent(share)
         } of the file`;
         status(terminal, text);
-        // Where nothing can be drawn over, a line now and then says that it goes on.
+        // If the output cannot be redrawn, a line every few seconds shows that reading continues.
         if (terminal.progress.columns() !== undefined || performance.now() - told < 5000) return;
         told = performance.now();
         terminal.note(text);

@@ -1,10 +1,10 @@
 /**
- * What a command line gets wrong.
+ * The error for mistakes on a command line.
  *
  * @module
  */
 
-/** An unknown command or flag, or one that misses its value: shown without a stack. */
+/** A mistake on the command line, such as an unknown command or flag, or a missing value. */
 export class UsageError extends Error {
   override name = "UsageError";
 }

@@ -5,7 +5,10 @@
  */
 
 /**
- * Returns `value` if it is finite and above zero; throws a RangeError that says what was being made otherwise.
+ * Returns `value` if it is finite and above zero.
+ *
+ * @param what What is being made, for the message.
+ * @throws {RangeError} for any other value.
  */
 export function positive(what: string, name: string, value: number): number {
   if (Number.isFinite(value) && value > 0) return value;
@@ -15,7 +18,10 @@ export function positive(what: string, name: string, value: number): number {
 }
 
 /**
- * Returns `value` if it is finite and not negative; throws a RangeError that says what was being made otherwise.
+ * Returns `value` if it is finite and not negative.
+ *
+ * @param what What is being made, for the message.
+ * @throws {RangeError} for any other value.
  */
 export function notNegative(what: string, name: string, value: number): number {
   if (Number.isFinite(value) && value >= 0) return value;
@@ -25,8 +31,10 @@ export function notNegative(what: string, name: string, value: number): number {
 }
 
 /**
- * Returns `value` if it is an integer in `[minimum, maximum]`; throws a RangeError that says what was being made
- * otherwise.
+ * Returns `value` if it is an integer in `[minimum, maximum]`.
+ *
+ * @param what What is being made, for the message.
+ * @throws {RangeError} for any other value.
  */
 export function integerWithin(
   what: string,

@@ -56,7 +56,7 @@ export function learningRateAt(
   { transformation, update, plan }: Pick<Optimiser, "transformation" | "update" | "plan">,
 ): ((step: number) => number) | undefined {
   const period = transformation.period ?? transformation.hold ?? 1;
-  // A rule's own is that of its optimiser, whatever else is scaled.
+  // The learning rate of an update rule is that of the optimiser, even if other values are scaled too.
   const ruled = schedule(update?.parameters.learningRate);
   if (ruled) return (step) => ruled.at(Math.floor(step / plan.hold));
   const found = schedule(scaling(transformation.parameters));

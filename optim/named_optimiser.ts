@@ -20,7 +20,7 @@ import { type Optimiser, optimiser, type OptimiserOptions } from "./optimiser.ts
 export const NamedOptions = {
   epsilon: {
     doc: "size of the perturbation along a direction, in units of the offset",
-    // A derivative is a loss over this, and some rules square it: f32 holds both.
+    // A derivative is a loss divided by epsilon, and some rules square it. Within these limits, f32 can represent both.
     min: 1e-18,
     max: 1e18,
     default: 1e-3,

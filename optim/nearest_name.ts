@@ -1,11 +1,11 @@
 /**
- * Which known name a mistyped one may have meant.
+ * Finds the known name closest to a mistyped one.
  *
  * @module
  */
 import { distance } from "fastest-levenshtein";
 
-/** The nearest of `known`, without regard to case and underscores; undefined where none is near. */
+/** The closest name in `known`, ignoring case and underscores. Undefined if none is close. */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
   const plain = (text: string): string => text.slice(0, 64).replaceAll("_", "").toLowerCase();
   let best: string | undefined;

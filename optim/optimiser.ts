@@ -194,7 +194,7 @@ function assertExact(
   moves: number,
 ): void {
   const alone = estimator.directions === 1;
-  // Gradients of several steps add up where they lie; noise does not.
+  // Gradients of several steps are accumulated in memory; noise is not.
   const isKept = isPlain(alone ? { ...plan, hold: 1 } : plan);
   if (isKept && !accept && moves === estimator.directions) return;
   throw new RangeError(
@@ -293,7 +293,7 @@ export function optimiser(options: OptimiserOptions): Optimiser {
       distribution,
       form,
       projection,
-      // Absent where plain, so that such ledgers stay what they were.
+      // Absent if plain, so that the bytes of such ledgers do not change.
       ...(isPlain(plan) ? {} : { directions: describeDirections(plan) }),
       ...(update ? { update: describeUpdateRule(update) } : {}),
       ...(accept ? { accept: { name: accept.name, parameters: accept.parameters } } : {}),

@@ -44,7 +44,7 @@ export function withTangents(base: Optimiser): Optimiser {
     ...keptInSteps(plan),
     groups: base.groups,
   });
-  // A rule says what it needs when it is run.
+  // Run the rules once, because they report what they need only then.
   scalarProgram(
     hostOps,
     made,

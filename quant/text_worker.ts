@@ -1,8 +1,8 @@
 /**
- * Workers made of text.
+ * Workers created from text.
  *
- * A module of a package from JSR cannot be a worker (jsr-io/jsr#322), bundlers and npm's form know it by another name, and text needs no
- * right to read. The text is that of functions (`${name}`), which may use nothing but each other, their arguments and what is global.
+ * A module of a JSR package cannot be a worker (jsr-io/jsr#322), bundlers and the npm package give it another name, and text needs no read
+ * permission. The text is that of functions (`${name}`), which may only use each other, their arguments and globals.
  *
  * @module
  */
@@ -10,8 +10,8 @@
 /**
  * Starts a worker.
  *
- * @param text JavaScript of a module; it may import `node:` built-ins, nothing else
- * @throws {Error} Where there are no workers
+ * @param text JavaScript of a module, which may import only `node:` built-ins.
+ * @throws {Error} when workers are not available.
  */
 export function textWorker(text: string): Worker {
   const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));

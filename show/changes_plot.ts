@@ -1,5 +1,5 @@
 /**
- * What several methods made of a number, before and after, as one picture.
+ * Draws the change of a value by several methods, before and after, as one picture.
  *
  * @module
  */
@@ -8,19 +8,19 @@ import { compose, panel } from "./plot.ts";
 
 /** A method on a model. */
 export interface ChangeRow {
-  /** Beside its line. */
+  /** Label of its line. */
   readonly name: string;
-  /** Where it began. */
+  /** Value before. */
   readonly before: number;
-  /** Where it ended, by seed. Values that are not finite are left out. */
+  /** Values after, by seed. Those that are not finite are left out. */
   readonly after: readonly number[];
 }
 
 /** Methods that are measured in the same way. */
 export interface ChangePanel {
-  /** Above them. */
+  /** Name in the label of the axis. */
   readonly name: string;
-  /** From top to bottom. */
+  /** Rows from top to bottom. */
   readonly rows: readonly ChangeRow[];
 }
 
@@ -29,9 +29,9 @@ const WIDTH = 800;
 const ROW_HEIGHT = 18;
 
 /**
- * A standalone SVG: of each row where it began, where each seed ended, and a line from the beginning to the mean.
+ * A standalone SVG that shows, for each row, the value before, the value after for each seed, and a line from the value before to the mean.
  *
- * @throws {RangeError} when there is nothing finite to draw
+ * @throws {RangeError} when there is no finite value to draw.
  *
  * @example One task
  * ```ts

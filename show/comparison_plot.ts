@@ -1,5 +1,5 @@
 /**
- * Held-out losses of several optimisers over forwards as one picture, with their accuracies below where there are any.
+ * Draws the held-out losses of several optimisers over forward passes as one picture, with their accuracies below if there are any.
  *
  * @module
  */
@@ -8,9 +8,9 @@ import { compose, panel } from "./plot.ts";
 
 /** One line of the picture. */
 export interface ComparisonCurve {
-  /** In the legend. */
+  /** Name in the legend. */
   readonly name: string;
-  /** Losses that are not finite are left out; accuracy is 0 to 1. */
+  /** Evaluations. Losses that are not finite are left out; accuracy is from 0 to 1. */
   readonly points: readonly {
     readonly forwards: number;
     readonly loss: number;
@@ -18,9 +18,9 @@ export interface ComparisonCurve {
   }[];
 }
 
-/** How to draw a comparison. */
+/** Options of a comparison. */
 export interface ComparisonOptions {
-  /** `"log"`: forwards grow by factors; what was measured before the first is then drawn at 1. Default `"linear"`. */
+  /** Scale of forward passes. With `"log"`, evaluations at 0 are drawn at 1. Default `"linear"`. */
   readonly scale?: "linear" | "log";
 }
 
@@ -38,9 +38,9 @@ const COLOURS = [
 const DASHES = ["none", "6 3", "2 3"];
 
 /**
- * A standalone SVG; more than nine lines differ by their dashes too. Losses far above where all begin are cut off.
+ * A standalone SVG. With more than nine lines, they also differ in their dashes. Losses far above the initial ones are cut off.
  *
- * @throws {RangeError} when there is nothing finite to draw
+ * @throws {RangeError} when there is no finite loss to draw.
  *
  * @example Two optimisers
  * ```ts

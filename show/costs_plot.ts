@@ -1,18 +1,18 @@
 /**
- * What several methods reach and what each takes, as one picture.
+ * Draws the results of several methods against their costs, as one picture.
  *
  * @module
  */
 import * as Plot from "@observablehq/plot";
 import { compose, panel } from "./plot.ts";
 
-/** A method with what it takes and where it ends. */
+/** A method with its cost and its results. */
 export interface CostedMethod {
-  /** By which it has its colour. */
+  /** Name, which determines its colour. */
   readonly name: string;
-  /** Of two kinds of a method, the second: its point is hollow. Default false. */
+  /** Whether its point is hollow, to distinguish two kinds of a method. Default false. */
   readonly hollow?: boolean;
-  /** From left to right, in the unit that the title names. Positive. */
+  /** Cost, on the horizontal axis, in the unit named in the title. Positive. */
   readonly cost: number;
   /** Losses by seed, in nats. Values that are not finite are left out. */
   readonly losses: readonly number[];
@@ -20,15 +20,15 @@ export interface CostedMethod {
 
 /** Methods on one task. */
 export interface CostPanel {
-  /** Above them. */
+  /** Name in the label of the axis. */
   readonly name: string;
-  /** The loss before training, drawn as a dashed line where it is finite. */
+  /** Loss before training, drawn as a dashed line if it is finite. */
   readonly before: number;
   readonly methods: readonly CostedMethod[];
 }
 
 const COLOURS = { front: "#b8bcc4", before: "#6c7078" };
-/** Of methods, in the order in which they come. */
+/** Colours of methods, in the order of their first occurrence. */
 const METHODS = [
   "#4269d0",
   "#efb118",
@@ -43,7 +43,7 @@ const METHODS = [
 const WIDTH = 800;
 const HEIGHT = 260;
 
-/** A method's point. */
+/** The point of a method. */
 interface Placed {
   readonly colour: string;
   readonly hollow: boolean;
@@ -54,10 +54,10 @@ interface Placed {
 }
 
 /**
- * A standalone SVG with a panel for each task: of each method the mean loss against what it costs on a logarithmic axis, in its colour, with the lowest and the highest
- * seed, and a stepped line through the Pareto front, the methods that no other one undercuts in both.
+ * A standalone SVG with a panel for each task. It shows the mean loss of each method against its cost on a logarithmic axis, with the range over seeds,
+ * and a stepped line through the Pareto front: the methods for which no other has both a lower cost and a lower loss.
  *
- * @throws {RangeError} when there is nothing finite to draw
+ * @throws {RangeError} when there is no finite value to draw.
  *
  * @example One task
  * ```ts
@@ -113,7 +113,7 @@ function placed({ cost, losses, hollow = false }: CostedMethod, colour: string):
   return [{ colour, hollow, cost, mean, low: Math.min(...finite), high: Math.max(...finite) }];
 }
 
-/** The points that no other undercuts, from the cheapest on. */
+/** The points of the Pareto front, cheapest first. */
 function front(points: readonly Placed[]): Placed[] {
   let least = Infinity;
   return points.toSorted((a, b) => a.cost - b.cost || a.mean - b.mean).filter(({ mean }) => {

@@ -1,5 +1,5 @@
 /**
- * The curve beside a ledger.
+ * Writes the loss curve next to a ledger.
  *
  * @module
  */

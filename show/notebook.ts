@@ -38,7 +38,7 @@ export abstract class Displayed {
   abstract bundle(): DisplayBundle;
 
   static {
-    // What Deno asks values of a notebook for.
+    // The method that Deno calls on values in a notebook.
     Object.defineProperty(this.prototype, Symbol.for("Jupyter.display"), {
       value(this: Displayed) {
         return this.bundle();
@@ -211,7 +211,7 @@ export class LiveCurve extends Displayed {
     if (!show || this.#steps.length + this.#evaluations.length === 0) return;
     const update = this.#drawn !== undefined;
     this.#drawn = now;
-    // An update reaches the cell that showed it first, whichever runs then.
+    // An update reaches the cell that first displayed it, whichever cell is running.
     await show(this.bundle(), { raw: true, display_id: this.#id, ...(update ? { update } : {}) });
   }
 

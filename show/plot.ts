@@ -1,5 +1,5 @@
 /**
- * The curve of a run as a picture: training and held-out loss, and accuracy below them.
+ * Draws the curve of a run: training and held-out loss, and accuracy below them.
  *
  * @module
  */
@@ -7,11 +7,11 @@ import * as Plot from "@observablehq/plot";
 import { DOMParser } from "linkedom";
 import { shortName, svgMarkup } from "./printable.ts";
 
-/** What a run recorded. Values that are not finite are left out of the picture. */
+/** The recorded values of a run. Those that are not finite are left out. */
 export interface LossCurve {
   /** Training losses. */
   readonly steps: readonly { readonly step: number; readonly loss: number }[];
-  /** Held-out evaluations; accuracy is 0 to 1. */
+  /** Held-out evaluations. Accuracy is from 0 to 1. */
   readonly evaluations?: readonly {
     readonly step: number;
     readonly loss?: number;
@@ -19,15 +19,15 @@ export interface LossCurve {
   }[];
 }
 
-/** How to draw a curve. */
+/** Options of a curve. */
 export interface LossCurveOptions {
-  /** Above the picture; none by default. */
+  /** Title above the picture. Default: none. */
   readonly title?: string;
-  /** In pixels; 800 by default. */
+  /** Width in pixels. Default 800. */
   readonly width?: number;
-  /** Of the loss panel in pixels; 320 by default. The accuracy panel is half as high. */
+  /** Height of the loss panel in pixels. The accuracy panel is half as high. Default 320. */
   readonly height?: number;
-  /** What the loss is measured in; `"nats"` by default. */
+  /** Unit of the loss. Default `"nats"`. */
   readonly unit?: string;
 }
 
@@ -43,8 +43,8 @@ interface Point {
 }
 
 /**
- * A standalone SVG of a run: every step's training loss as a dot (at most 2000 of them) and smoothed as a line, held-out
- * loss, and held-out accuracy in a panel of its own where there is any.
+ * A standalone SVG of a run: training losses as dots (at most 2000) and smoothed as a line, held-out loss, and held-out accuracy in a separate panel
+ * if there is any.
  *
  * @throws {RangeError} when there is no finite value to draw.
  *
@@ -128,7 +128,7 @@ export interface Panel {
   readonly svg: Element;
 }
 
-/** The elements of linkedom, as far as they are used here. */
+/** The part of linkedom's elements that is used here. */
 export interface Element {
   readonly outerHTML: string;
   textContent: string | null;
@@ -180,7 +180,7 @@ function element(
   return created;
 }
 
-/** One picture of title, legend and panels below each other. */
+/** Combines title, legend and panels, one below the other, into one SVG. */
 export function compose(
   width: number,
   title: string,

@@ -215,7 +215,7 @@ export class ProgressLine implements Disposable {
       this.#target.write(`${progressFields(state).join("  ").slice(0, plainWidth)}\n`);
       return;
     }
-    // The last column stays free: some terminals wrap when it is written; two more for the ^C that they show.
+    // The last column stays free, because some terminals wrap when it is written. Two more are for the ^C that they show.
     this.#drawn = renderProgress(state, columns - 3);
     this.#target.write(`\r\x1b[K${this.#drawn}`);
   }

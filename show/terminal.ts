@@ -136,7 +136,7 @@ export function notes(terminal: Terminal, sentences: readonly string[] = []): vo
   for (const sentence of sentences) terminal.note(`note: ${message(sentence)}`);
 }
 
-// Summaries of commands are longer than any name.
+// Longer than any name, because summaries of commands are cells too.
 const LONGEST_CELL = 600;
 
 /** Formats rows as aligned columns, numbers to the right and text to the left. */

@@ -1,16 +1,16 @@
 /**
- * Answers that can be told apart: two with the same words would share one score for ever.
+ * Checks that answers differ, because two equal ones would always have the same score.
  *
  * @module
  */
 
 /**
- * Refuses texts of which two are the same but for white space around them.
+ * Rejects texts of which two are equal except for surrounding white space.
  *
- * @param texts names and texts.
- * @param kind what they are, "labels" or "candidates".
- * @param what is attempted, in words that follow "Cannot".
- * @throws RangeError that names both.
+ * @param texts Pairs of name and text.
+ * @param kind What the texts are, for the message.
+ * @param what The attempted action, as text after "Cannot".
+ * @throws {RangeError} naming both.
  */
 export function assertDistinct(
   texts: readonly (readonly [string, string])[],
@@ -40,17 +40,17 @@ function sameWords(
   );
 }
 
-/** Two of several lists of which one is the other's beginning, or the same. */
+/** Two of several lists that are equal, or of which one is a prefix of the other. */
 export interface Overlap {
-  /** Their indices; the shorter one's first. */
+  /** Their indices, that of the shorter one first. */
   readonly pair: readonly [number, number];
-  /** Whether they are the same. */
+  /** Whether they are equal. */
   readonly same: boolean;
 }
 
-/** The first two lists that are the same, else the first that is another's beginning. */
+/** The first two equal lists, otherwise the first list that is a prefix of another. Undefined if there is none. */
 export function overlapOf(lists: readonly (readonly number[])[]): Overlap | undefined {
-  // Two answers are most tasks, and an example of a task is looked at each.
+  // A shortcut, because most tasks have two answers and every example is checked.
   if (lists.length === 2 && lists[0][0] !== lists[1][0]) {
     if (lists[0].length > 0 && lists[1].length > 0) return undefined;
   }

@@ -1,39 +1,43 @@
 /**
- * Long texts in tokens, a slice at a time: so that a text of any length is tokenised in bounded memory, and signals are served.
+ * Tokenises long texts one slice at a time, so that a text of any length takes bounded memory, and signals are handled in between.
  *
- * The tokens are those of the whole text. A cut is taken only where tokens meet: the text around it, tokenised with and without what
- * follows, must agree on the tokens before the cut. For byte-pair encodings that is enough: a sequence of tokens is a text's own
- * if each pair of neighbours is what the tokenizer makes of the two together. Each slice is tokenised behind the context before its
- * cut, whose tokens are then taken off, and checked once more.
+ * The tokens are those of the whole text. A cut is made only between tokens: the text before it must have the same tokens whether or not the text
+ * after it follows. This is sufficient for byte-pair encodings, in which a sequence of tokens is that of a text if each pair of adjacent tokens is
+ * what the tokenizer makes of the two together. Each slice is tokenised with the context before its cut; the tokens of the context are then removed
+ * and checked once more.
  *
  * @module
  */
 import type { Tokenizer } from "../models/tokenizers/tokenizer.ts";
 import type { Pause } from "./pause.ts";
 
-/** Characters of a slice: what a slow tokenizer does in a quarter of a second. */
+/** Characters per slice, which a slow tokenizer processes in a quarter of a second. */
 const sliceLength = 1 << 14;
-/** Characters on either side of a cut that must agree on it. */
+/** Characters on either side of a cut that are used to check it. */
 const contextLength = 256;
-/** Places that are tried for a cut before a slice grows. */
+/** Number of positions to try for a cut before the slice is made longer. */
 const mostTries = 16;
 
 /** Options of {@linkcode encodeLong}. */
 export interface LongTextOptions {
-  /** Where the event loop has its turn. */
+  /** Lets the event loop run between slices. */
   readonly pause?: Pause;
-  /** Characters of a slice. Default 16,384. */
+  /** Characters per slice. Default 16,384. */
   readonly slice?: number;
-  /** Called after each slice with the characters done. */
+  /** Called after each slice with the number of characters done. */
   readonly onProgress?: ((characters: number) => void) | undefined;
 }
 
-/** Whether a text is tokenised a slice at a time: {@linkcode encodeLong} of a shorter one takes no time to speak of. */
+/** Whether a text is tokenised in several slices. For shorter texts, {@linkcode encodeLong} takes little time. */
 export function isLong(text: string): boolean {
   return text.length > sliceLength;
 }
 
-/** The tokens of a text, without special ones around it. @throws what tokenising throws, and the pause's signal */
+/**
+ * The tokens of a text, without special tokens around it.
+ *
+ * @throws any error of tokenising, and the reason of the pause's signal.
+ */
 export async function encodeLong(
   tokenizer: Tokenizer,
   text: string,
@@ -47,14 +51,18 @@ export async function encodeLong(
   return parts.flat();
 }
 
-/** A part of the text whose tokens are not certain before the next part has agreed with them. */
+/** A part of the text. Its tokens are certain only after those of the next part agree with them. */
 interface Slice {
   readonly context: string;
   readonly text: string;
   readonly ids: readonly number[];
 }
 
-/** The tokens of a text that comes in pieces. @throws what tokenising throws, and the pause's signal */
+/**
+ * The tokens of a text that arrives in pieces.
+ *
+ * @throws any error of tokenising, and the reason of the pause's signal.
+ */
 export async function* encodeStream(
   tokenizer: Tokenizer,
   pieces: AsyncIterable<string> | Iterable<string>,
@@ -66,7 +74,7 @@ export async function* encodeStream(
   let context = "";
   let characters = 0;
 
-  /** The tokens that are certain once a slice of this text follows. */
+  /** Tokenises the next slice, and returns the tokens that have become certain. */
   const take = (text: string): number[] => {
     const ids = encode(context + text);
     const known = context === "" ? [] : encode(context);
@@ -76,7 +84,7 @@ export async function* encodeStream(
       before = { context, text, ids: ids.slice(known.length) };
       return [...certain];
     }
-    // The cut was none: both are one slice.
+    // The cut was not between tokens, so both parts become one slice.
     const joined = before.text + text;
     const all = encode(before.context + joined);
     const skipped = before.context === "" ? 0 : encode(before.context).length;
@@ -84,7 +92,7 @@ export async function* encodeStream(
     return [];
   };
 
-  /** Takes slices off the waiting text while it is long enough. */
+  /** Cuts slices off the waiting text while it is long enough. */
   async function* slices(): AsyncGenerator<number[]> {
     let length = wanted;
     while (waiting.length >= length + contextLength) {
@@ -113,7 +121,7 @@ export async function* encodeStream(
   if (before !== undefined && before.ids.length > 0) yield [...before.ids];
 }
 
-/** A place near the end of the first `length` characters where tokens meet, if one is found. */
+/** A position between two tokens near the end of the first `length` characters. Undefined if none is found. */
 function findCut(
   encode: (text: string) => number[],
   text: string,
@@ -130,7 +138,7 @@ function findCut(
   return undefined;
 }
 
-/** Where to try, best first: before white space behind a word, then anywhere between whole characters. */
+/** Positions to try, best first: before white space after a word, then between any characters. */
 function* places(text: string, length: number): Generator<number> {
   const least = length >> 1;
   let count = 0;
@@ -141,12 +149,12 @@ function* places(text: string, length: number): Generator<number> {
     }
   }
   for (let at = length; at > least; at -= 37) {
-    // No cut within a character, or between a letter and its marks.
+    // Do not cut within a character, or between a letter and its combining marks.
     if (/^(?![\p{M}\u200d\ufe0f])[^\udc00-\udfff]/u.test(text.slice(at, at + 2))) yield at;
   }
 }
 
-/** What stands before a cut, from a word's beginning where there is one. */
+/** The text before a cut, from the beginning of a word if possible. */
 function contextBefore(text: string, cut: number): string {
   const from = Math.max(0, cut - contextLength);
   for (let at = from; at < cut - contextLength / 2; at++) {

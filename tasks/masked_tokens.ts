@@ -176,6 +176,6 @@ export function maskedAnew(
   }
   const window = [...prompt];
   masked.forEach((place, i) => window[place] = candidates[0][i]);
-  // The window has tokens to mask: some were.
+  // Defined, because the window had masked tokens and therefore has tokens to mask.
   return maskedWindow(tokenizer, window, { round, seed: epoch })!;
 }

@@ -81,7 +81,7 @@ export function pairedAccuracy(
 function signTest(a: number, b: number): number {
   const n = a + b;
   let tail = 0;
-  // The logarithm of n choose k, less n log 2.
+  // The logarithm of n choose k, minus n log 2.
   let log = -n * Math.LN2;
   for (let k = 0; k <= Math.min(a, b); k++) {
     tail += Math.exp(log);
@@ -123,12 +123,12 @@ export function pairedMean(
   if (!(total > 0)) throw new RangeError("Cannot compare losses of no examples");
   const change = before.map((loss, i) => after[i] - loss);
   const difference = change.reduce((sum, value, i) => sum + weights[i] * value, 0) / total;
-  // Of a ratio of sums over examples, each of which is one draw.
+  // The variance of a ratio of sums over examples, each of which is one draw.
   const squares = change.reduce(
     (sum, value, i) => sum + (weights[i] * (value - difference)) ** 2,
     0,
   );
-  // Those that weigh nothing are not there.
+  // Examples with a weight of 0 do not count.
   const draws = weights.filter((weight) => weight > 0).length;
   const error = draws < 2 ? Infinity : Math.sqrt(squares * draws / (draws - 1)) / total;
   return { difference, low: difference - z * error, high: difference + z * error };

@@ -1,16 +1,16 @@
 /**
- * Work on the host that lets others have their turn: timers, signals, progress.
+ * Pauses long work on the host, so that timers, signals and progress can run.
  *
  * @module
  */
 
-/** Where long work on the host stands still now and then; see {@linkcode Pause.rest}. */
+/** Measures when long work on the host should pause; see {@linkcode Pause.rest}. */
 export class Pause {
   readonly #signal: AbortSignal | undefined;
   readonly #every: number;
   #last: number;
 
-  /** Every `every` milliseconds, unless `signal` stops the work. */
+  /** `every` is the time between pauses in milliseconds. `signal` aborts the work. */
   constructor(signal?: AbortSignal, every = 50) {
     this.#signal = signal;
     this.#every = every;
@@ -23,9 +23,9 @@ export class Pause {
   }
 
   /**
-   * Lets the event loop turn once, so that timers and signals are served.
+   * Lets the event loop run once, so that timers and signals are handled.
    *
-   * @throws the signal's reason, when it stops the work.
+   * @throws the signal's reason when it aborts.
    */
   async rest(): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 0));

@@ -255,7 +255,7 @@ function encodingOf({ encoding }: Row): { readonly encoding?: TextEncoding } {
 
 function templateOf(entries: Row, name: string): TaskTemplate {
   const whole = text(entries, "template");
-  // The answer, by its own name or as {label}.
+  // The answer, by the name of its field or as {label}.
   const answers = new Set(["label", text(entries, "labelField", "label")]);
   const last = /\{([^{}]*)\}$/.exec(whole);
   const prompt = last && answers.has(last[1].trim()) ? whole.slice(0, last.index) : whole;

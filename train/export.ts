@@ -70,7 +70,7 @@ async function assertChanges(
     );
   }
   if (share !== 0) return;
-  // Measured on some rows: that no value changes is asked of all.
+  // The share was measured on some rows; whether any value changes is checked on all.
   const { tensors, counts } = foldedSource(source, trained, { beyond });
   for (const name of new Set([...trained.keys()].map((it) => partOf(it).tensor))) {
     for await (const _ of piecesOf([tensors.get(name)!])) {
@@ -198,7 +198,7 @@ export async function exportTuned(
 export async function assertExportable(source: ModelSource, path: string): Promise<void> {
   if (targetKind(path) !== "folder") {
     const read = source.gguf ? [source.gguf] : source.split ?? [];
-    // What exists is the caller's to replace; what is read is nobody's.
+    // The caller decides about replacing existing files; files that are read are never replaced.
     await checkModelOutput(path, { inputs: read.map(({ source }) => source.name), force: true });
   }
   if (targetKind(path) === "safetensors") return;

@@ -114,7 +114,7 @@ export async function exportAdapter(
   }
   const { config, fingerprint: base } = model;
   const whole = replaced.size > 0 ? { ...adapter, replaced } : adapter;
-  // What is trained of the base may have no place in a file that the adapter alone has.
+  // A format that can hold the adapter alone may not hold trained tensors of the base.
   assertAdapterPath(path, { config, adapter: whole });
   const write = targetKind(path) === "gguf" ? writeGgufAdapter : writePeft;
   await write(path, { config, adapter: whole, base, baseName, ...moved ? { offsets: moved } : {} });

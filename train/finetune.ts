@@ -193,7 +193,7 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
   let step = stateFile?.step ?? ledger?.length ?? 0;
   let chain = options.state ?? stateFile?.chain;
   assertState(optimiser, offsets, step, chain);
-  // What an update rule kept in another fine-tune is none of this one's.
+  // Discards the state that an update rule kept in another fine-tune.
   if (step === 0) offsets.freeMoments();
   const kin = ledger ?? stateFile;
   if (kin) await assertWritable(kin, { model, optimiser, offsets, seed });
@@ -209,7 +209,7 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
   const kept = new Kept(model, offsets, options.keepBest ?? true);
   let looks = 0;
   let last: Evaluation | undefined;
-  // Undefined without anything held out, and when the signal came meanwhile.
+  // Undefined if nothing is held out, or the signal aborted meanwhile.
   const evaluateNow = async (): Promise<EvaluationEvent | undefined> => {
     if (!validation || validation.length === 0) return undefined;
     const begun = performance.now();
@@ -233,7 +233,7 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
     }
   };
 
-  // Only while nothing is on its way.
+  // Call it only while no steps are queued.
   const saveState = async () => {
     if (!stateFile || step === stateFile.step) return;
     const accumulating = step % optimiser.plan.hold !== 0;
@@ -243,7 +243,7 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
 
   const first = await evaluateNow();
   if (first) {
-    // Where a run is gone on with, it was evaluated there already.
+    // A resumed run was already evaluated at this step.
     if (!options.lossesBefore?.length) waiting.add(first.evaluation.loss);
     yield first;
   }
@@ -252,7 +252,7 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
   let queue: ChunkQueue | undefined;
   let whole = true;
   let failure: unknown;
-  // Whoever leaves in the middle of a chunk has not been told all of it.
+  // A caller that stops in the middle of a chunk has not received all of its steps.
   let made = step;
   const append = async (records: readonly StepRecord[]) => {
     whole = false;
@@ -261,7 +261,7 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
   };
   try {
     for (const { from, to, due } of periods(preparations, step, steps)) {
-      // Stopped before what is prepared for the steps from here on.
+      // Stopped before the steps of this period, so nothing is prepared for them.
       if (step < from) break;
       if (waiting.isOver) break;
       for (const one of due) await prepareOffsets(model.gpu, one, offsets, model.tensors);
@@ -290,7 +290,7 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
           });
         }
         if (stateFile?.isDue && queue.isIdle) await saveState();
-        // Timers and signals stood still while the device was waited for.
+        // Timers and signals were blocked while waiting for the device.
         await new Promise((resolve) => setTimeout(resolve, 0));
         if (evaluateEvery > 0 && step % evaluateEvery === 0 && step < steps && !signal?.aborted) {
           const event = await evaluateNow();
@@ -310,7 +310,7 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<Traini
     failure = error;
     throw error;
   } finally {
-    // Left while more was on its way: it moves the offsets, so the ledger has it too.
+    // Steps that were still queued also move the offsets, so they are appended to the ledger.
     const rest = await queue?.rest() ?? [];
     if (whole) await append(rest);
     if (stateFile && (failure === undefined || failure instanceof NonFiniteLossError)) {

@@ -127,9 +127,9 @@ export async function* finetuneByFunction(
   assertTrainables(optimiser, offsets);
   assertState(optimiser, offsets, first, options.state);
   if (ledger) await assertWritable(ledger, { model, optimiser, offsets, seed });
-  // What an update rule kept in another fine-tune is none of this one's.
+  // Discards the state that an update rule kept in another fine-tune.
   if (first === 0) offsets.freeMoments();
-  // A look goes as far as the group's epsilon says, a step as far as its learning rate.
+  // Perturbations are scaled by the group's epsilon, steps by its learning rate.
   const looking = offsets.trainables.map((one) =>
     one.group ? { ...one, group: { ...one.group, pace: one.group.reach } } : one
   );

@@ -334,7 +334,7 @@ function inLayers(
 
 function columnsOf(tensor: DeviceTensor, span: OffsetSpan | number): number {
   if (span === "row") return tensor.columns;
-  // Never finer than the stored scales: finer offsets could not be written back. Super-blocks have some every 32 columns.
+  // Never finer than the stored scales, because finer offsets could not be written back. Super-blocks have one every 32 columns.
   const finest = isRelativeOnly(tensor.layout) ? 32 : tensor.groupColumns;
   if (span === "block") return Math.max(finest, tensor.groupColumns);
   return Math.min(Math.max(span, finest), tensor.columns);

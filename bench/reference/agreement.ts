@@ -1,23 +1,23 @@
 /**
- * Whether two groups of loss curves could be of one method.
+ * Tests whether two groups of loss curves could come from the same method.
  *
  * @module
  */
 
-/** Losses at the same steps, a row a run. */
+/** Losses at the same steps, one row per run. */
 export type Curves = readonly (readonly number[])[];
 
-/** What two groups of curves say of each other. */
+/** The result of comparing two groups of curves. */
 export interface Agreement {
-  /** Share of all ways to deal the runs into two such groups whose means are as far apart at some step. */
+  /** P-value: the fraction of all divisions of the runs into two such groups whose means are at least as far apart at some step. */
   readonly p: number;
-  /** The largest distance of the means, in sums of their standard errors. */
+  /** Largest distance between the means, in units of the sum of their standard errors. */
   readonly distance: number;
-  /** Points of either group that lie outside the other's 99 % interval for one more run, and of how many. */
+  /** Number of points of either group outside the other's 99 % prediction interval for one more run, and number of all points. */
   readonly outside: readonly [number, number];
 }
 
-/** Student's t at 99.5 %, by degrees of freedom from 1. */
+/** 99.5 % quantiles of Student's t, by degrees of freedom from 1. */
 const student = [63.657, 9.925, 5.841, 4.604, 4.032, 3.707, 3.499, 3.355, 3.25];
 
 /** Mean and standard deviation at each step. */
@@ -30,7 +30,7 @@ export function spread(curves: Curves): { readonly mean: number; readonly deviat
   });
 }
 
-/** All choices of `take` of the numbers below `of`. */
+/** All subsets of `take` of the numbers below `of`. */
 function choices(of: number, take: number): number[][] {
   if (take === 0) return [[]];
   return of < take ? [] : [
@@ -50,8 +50,8 @@ function outsiders(runs: Curves, others: Curves): number {
 }
 
 /**
- * Compares two groups of at least two curves over the same steps. The p-value is that of an exact permutation test of the largest
- * distance of the means over all steps: no law of the losses is assumed, and many steps are one test.
+ * Compares two groups of at least two curves over the same steps. The p-value is that of an exact permutation test of the largest distance between the
+ * means over all steps. It assumes no distribution of the losses, and all steps together are one test.
  *
  * @throws {RangeError} when there are fewer curves, or they differ in length.
  */
@@ -62,7 +62,7 @@ export function agreement(a: Curves, b: Curves): Agreement {
       `Cannot compare ${a.length} with ${b.length} curves of lengths ${all.map((c) => c.length)}`,
     );
   }
-  // Of all runs together, so that it is the same however they are dealt.
+  // The deviation of all runs together, so that it does not depend on the division into groups.
   const scale = spread(all).map(({ deviation }) => deviation || Number.MIN_VALUE);
   const apart = (first: readonly number[]) => {
     const [mine, theirs] = [true, false].map((in_) =>

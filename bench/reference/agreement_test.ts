@@ -4,7 +4,7 @@ import { agreement } from "./agreement.ts";
 
 const next = random(5);
 const normal = () => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
-/** Runs that wander, so that their points hang together as those of a loss curve do. */
+/** Random walks, so that the points of a run are correlated like those of a loss curve. */
 const group = (drift: number, runs = 5) =>
   Array.from({ length: runs }, () => {
     let at = 0;

@@ -1,7 +1,6 @@
 /**
- * Writes a language-modelling case of bench/finetune.ts as plain arrays, for an implementation that shares no code with this
- * library: integer codes and f32 scales from the library's own quantiser, dense tensors, windows of tokens, and the
- * order in which the library takes them.
+ * Writes a language-modelling case of bench/finetune.ts as plain arrays, for an implementation that shares no code with this library: integer codes
+ * and f32 scales from the library's own quantiser, dense tensors, windows of tokens, and the order in which the library uses them.
  *
  * @module
  */
@@ -47,7 +46,7 @@ function caseOf(name: string): Case {
   );
 }
 
-/** Where an array lies, for the manifest: little endian, row-major. */
+/** Position of an array, for the manifest. Arrays are little endian and row-major. */
 export interface StoredArray {
   readonly file: string;
   readonly type: "i8" | "i32" | "f32";
@@ -76,7 +75,7 @@ export async function store(
   return { file, type, shape };
 }
 
-/** Codes with their centre taken off: a weight is `code * scale`. */
+/** Codes minus their centre, so that a weight is `code * scale`. */
 function centredCodes(t: PackedTensor): Int8Array<ArrayBuffer> {
   if (t.layout.kind !== "scalar" || t.layout.second !== "none" || t.layout.bits === 8) {
     throw new TypeError(
@@ -90,7 +89,7 @@ function centredCodes(t: PackedTensor): Int8Array<ArrayBuffer> {
   );
 }
 
-/** Throws unless `codes * scales` is what the library reads from the tensor: the export is checked where it is made. */
+/** Checks the export: throws unless `codes * scales` equals what the library reads from the tensor. */
 function assertSame(
   t: PackedTensor,
   codes: Int8Array,
@@ -108,22 +107,22 @@ function assertSame(
   });
 }
 
-/** What a tensor's noise follows from. */
+/** The properties of a tensor that determine its noise. */
 interface NoiseShape {
   readonly name: string;
   readonly rows: number;
-  /** Groups of a row, or columns. */
+  /** Number of groups per row, or of columns. */
   readonly width: number;
 }
 
-/** The library's noise of a run, row-major: twice each element, which is an integer. */
+/** The library's noise for a run, row-major. Elements are doubled to make them integers. */
 function noiseOf(tensors: readonly NoiseShape[], seed: number, steps: number, dense: boolean) {
   const size = tensors.reduce((sum, { rows, width }) => sum + rows * width, 0);
   const out = new Int8Array(steps * size);
   let at = 0;
   for (let step = 0; step < steps; step++) {
     for (const { name, rows, width } of tensors) {
-      // Scales lie [group][row], rows padded to fours.
+      // Scales are stored as [group][row], with rows padded to a multiple of 4.
       const stride = dense ? width : Math.ceil(rows / 4) * 4;
       const z = new Float32Array(dense ? rows * width : stride * width);
       fillNoise("normal", stepSeed(masterSeed(seed), step, 0), tensorId(name), 0, z);
@@ -142,7 +141,7 @@ export async function windowsOfCase(name: string, tokenizer: Tokenizer): Promise
   return await windows(caseOf(name), tokenizer);
 }
 
-/** Codes and scales of a packed tensor, or the numbers of a dense one. */
+/** Exports the codes and scales of a packed tensor, or the numbers of a dense one. */
 export async function exportTensor(
   folder: string,
   name: string,

@@ -1,5 +1,5 @@
 /**
- * Writes the case of tests/train/steps/first_order_case.ts as plain arrays, has fo_torch.py train it and keeps what comes out as
+ * Writes the case of tests/train/steps/first_order_case.ts as plain arrays, trains it with fo_torch.py, and stores the result as
  * `tests/fixtures/first_order.json`.
  *
  * @module
@@ -16,7 +16,7 @@ import { runTorchScript } from "./torch.ts";
 
 const FIXTURE = fromFileUrl(new URL("../../tests/fixtures/first_order.json", import.meta.url));
 
-/** Writes the fixture; the case stays in the folder that is named, if one is. */
+/** Writes the fixture. If a folder is given, the case is kept in it. */
 export async function main([folder]: readonly string[]): Promise<void> {
   folder ??= await Deno.makeTempDir();
   await Deno.mkdir(folder, { recursive: true });

@@ -1,5 +1,5 @@
 /**
- * onnxruntime-web's `MatMulNBits` on Deno's WebGPU: the peer that our quantised matmul is measured against.
+ * onnxruntime-web's `MatMulNBits` on Deno's WebGPU, with which our quantised matrix product is compared.
  *
  * @module
  */
@@ -38,11 +38,11 @@ interface OrtSession {
   release(): Promise<void>;
 }
 
-/** What to multiply, and on which device; onnxruntime makes its own device unless one is given. */
+/** The matrices to multiply, and the device. */
 export interface OnnxMatmulOptions extends MatMulNBitsOptions {
-  /** Activations `[M][K]`; zeros unless given. */
+  /** Activations `[M][K]`. Default: zeros. */
   readonly x?: Float32Array<ArrayBuffer>;
-  /** The device to share; give it every limit and feature of the adapter, as onnxruntime does for its own. */
+  /** The device to share, with every limit and feature of the adapter, as onnxruntime requests for its own. Default: its own device. */
   readonly device?: GPUDevice;
 }
 
@@ -71,7 +71,7 @@ async function load(): Promise<Ort> {
   return ort;
 }
 
-/** Why onnxruntime-web cannot be used here; undefined when it can. */
+/** Why onnxruntime-web cannot be used here. Undefined if it can. */
 export async function onnxMissing(): Promise<string | undefined> {
   return (await findPeer("onnxruntime-web")).reason;
 }
@@ -79,14 +79,14 @@ export async function onnxMissing(): Promise<string | undefined> {
 /**
  * Loads a 4-bit matmul into onnxruntime-web.
  *
- * @throws {Error} when the peer is not installed, or the node did not land on the GPU.
+ * @throws {Error} when onnxruntime-web is not installed, or does not run the node on the GPU.
  */
 export async function createOnnxMatmul(options: OnnxMatmulOptions): Promise<OnnxMatmul> {
   const { M, K, N } = options;
   const ort = await (loaded ??= load());
   const session = await ort.InferenceSession.create(matMulNBitsModel(options), {
     executionProviders: [{ name: "webgpu", ...(options.device && { device: options.device }) }],
-    // Without a CPU fallback a node that WebGPU does not take is an error, not a slow figure.
+    // Without a CPU fallback, a node that WebGPU does not support is an error instead of a slow result.
     extra: { session: { disable_cpu_ep_fallback: "1" } },
   });
   const device = options.device ?? await ort.env.webgpu.device;

@@ -21,7 +21,7 @@ Deno.test({
   name: "onnxruntime-web on our device multiplies as the oracle does" +
     (missing ? ` (skipped: ${missing})` : ""),
   ignore: missing !== undefined,
-  // The peer keeps its wasm heap and its GPU context for the life of the process.
+  // onnxruntime-web keeps its Wasm heap and its GPU context until the process ends.
   sanitizeOps: false,
   sanitizeResources: false,
   fn: async () => {

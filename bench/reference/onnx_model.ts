@@ -1,10 +1,10 @@
 /**
- * An ONNX model of one `MatMulNBits` node, in protobuf bytes: the few fields of onnx.proto3 that it takes.
+ * Encodes an ONNX model with one `MatMulNBits` node as protobuf, with the few fields of onnx.proto3 that it needs.
  *
  * @module
  */
 
-/** One field: its number and its payload, an integer (varint) or bytes. */
+/** A field: its number, and its value, an integer (varint) or bytes. */
 type Field = readonly [number: number, value: number | string | Uint8Array];
 
 function varint(value: number): number[] {
@@ -15,7 +15,7 @@ function varint(value: number): number[] {
   }
 }
 
-/** Encodes fields in order; a nested message is its own bytes. */
+/** Encodes fields in order. A nested message is given as its bytes. */
 function message(...fields: Field[]): Uint8Array<ArrayBuffer> {
   const parts: Uint8Array[] = fields.map(([number, value]) => {
     if (typeof value === "number") return new Uint8Array([...varint(number * 8), ...varint(value)]);
@@ -58,13 +58,13 @@ export interface MatMulNBitsOptions {
   readonly K: number;
   readonly N: number;
   readonly block: number;
-  /** Codes 0..15, `[N][K]`; the weight is `(code - 8) * scale`. */
+  /** Codes from 0 to 15, `[N][K]`. The weight is `(code - 8) * scale`. */
   readonly codes: Uint8Array;
-  /** `[N][K / block]`. */
+  /** Scales, `[N][K / block]`. */
   readonly scales: Float32Array;
 }
 
-/** Model bytes: input `x` `[M][K]` f32, output `y` `[M][N]` f32, no zero points (so 8). */
+/** The bytes of the model: input `x` `[M][K]` f32, output `y` `[M][N]` f32, without zero points, which are then 8. */
 export function matMulNBitsModel(options: MatMulNBitsOptions): Uint8Array<ArrayBuffer> {
   const { M, K, N, block, codes, scales } = options;
   if (K % block || codes.length !== N * K || scales.length !== N * K / block) {

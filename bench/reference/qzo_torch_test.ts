@@ -30,7 +30,7 @@ Deno.test({
     const directory = await Deno.makeTempDir();
     try {
       await main([directory, "--seeds", "2", "--steps", String(steps)]);
-      // So little amplitude that both branches are the base, whatever the noise; and nothing moves.
+      // The amplitude is so small that both branches equal the base, whatever the noise, and the learning rate is 0.
       const torch = await runTorch(directory, [
         ...["--form", "relative", "--epsilon", "1e-9", "--lr", "0"],
         ...["--schedule", "constant", "--steps", String(steps), "--seed", String(seed)],
@@ -58,7 +58,7 @@ Deno.test({
   },
 });
 
-/** Steps of a run with its learning rate, and how far the curves may be apart: sums in f32 of other order, and coefficients of 16 bits. */
+/** Number of steps of a run. Curves may differ a little, because f32 sums differ in order and coefficients have 16 bits. */
 const steps = 6;
 const schedule = (peak: number) => linear(peak, { total: steps, warmup: steps });
 const rules = {
@@ -113,7 +113,7 @@ Deno.test({
           const [[, before], [, after]] = torch.curve;
           assert(Math.abs(after - before) > 20 * 1e-4, `too little happened: ${before}, ${after}`);
           assertAlmostEquals(loss, after, 1e-4);
-          // A difference of losses is good to some 1e-6, over 2 epsilon.
+          // A difference of losses is accurate to a few 1e-6, and is divided by 2 epsilon.
           const error = 4e-6 / optimiser.estimator.branches[0].amplitude;
           derivatives.forEach((d, i) =>
             assertAlmostEquals(d, torch.derivatives[i], error + 2e-3 * Math.abs(d))

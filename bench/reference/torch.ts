@@ -1,24 +1,24 @@
 /**
- * Runs of qzo_torch.py.
+ * Runs qzo_torch.py and other scripts that use PyTorch.
  *
  * @module
  */
 import { fromFileUrl } from "@std/path";
 
-// Not the first python3 of the path, which may be a version manager's: distributions package torch for their own.
+// Not the first python3 in PATH, which may belong to a version manager, because distributions package torch for their own Python.
 const python = Deno.env.get("PYTHON") ?? "/usr/bin/python3";
 
-/** What qzo_torch.py says of a run. */
+/** The output of qzo_torch.py for a run. */
 export interface TorchRun {
-  /** Held out, in nats. */
+  /** Held-out loss before training, in nats. */
   readonly lossBefore: number;
-  /** Steps made and held-out loss. */
+  /** Pairs of number of steps and held-out loss. */
   readonly curve: readonly (readonly [number, number])[];
-  /** Root mean square of the directional derivatives, before anything is done to them. */
+  /** Root mean square of the directional derivatives before any transformation. */
   readonly derivativeRms: number;
   /** Directional derivatives of the first steps. */
   readonly derivatives: readonly number[];
-  /** Means over both branches of the first steps. */
+  /** Mean losses over both branches in the first steps. */
   readonly firstTrainingLosses: readonly number[];
 }
 
@@ -30,7 +30,7 @@ async function runPython(args: readonly string[]): Promise<{ stdout: string; std
   throw new Error(`Cannot run ${python} ${args.join(" ")}: ${stderr.trim().split("\n").at(-1)}`);
 }
 
-/** Why torch cannot be run on this machine; undefined if it can. */
+/** Why torch cannot be run on this machine. Undefined if it can. */
 export async function torchMissing(): Promise<string | undefined> {
   try {
     await runPython(["-c", "import torch, numpy"]);
@@ -40,13 +40,13 @@ export async function torchMissing(): Promise<string | undefined> {
   }
 }
 
-/** What a script beside this file prints; throws an Error with its last line if it fails. */
+/** Runs a script next to this file and returns what it prints. Throws an Error with the last line if it fails. */
 export async function runTorchScript(name: string, args: readonly string[]): Promise<string> {
   const script = fromFileUrl(new URL(`./${name}`, import.meta.url));
   return (await runPython([script, ...args])).stdout;
 }
 
-/** Runs it on a folder of export_case.ts; throws an Error with its last line if it fails. */
+/** Runs qzo_torch.py on a folder written by export_case.ts. Throws an Error with the last line if it fails. */
 export async function runTorch(folder: string, args: readonly string[]): Promise<TorchRun> {
   return JSON.parse(await runTorchScript("qzo_torch.py", [folder, ...args])) as TorchRun;
 }

@@ -1,54 +1,54 @@
 /**
- * What `bench/estimators.ts` measured, as a page and a picture.
+ * The results of `bench/estimators.ts`, as a page and a picture.
  *
  * @module
  */
 import * as Plot from "@observablehq/plot";
 import { compose, panel } from "../../show/plot.ts";
 
-/** An estimator's gradients of so many directions beside the exact one. */
+/** A comparison of an estimator's gradients, with a given number of directions, with the exact one. */
 export interface Estimate {
-  /** Of the estimator. */
+  /** Name of the estimator. */
   readonly name: string;
-  /** Directions of a gradient. */
+  /** Number of directions per gradient. */
   readonly queries: number;
-  /** Forwards that such a gradient takes; a tangent counts as one. */
+  /** Number of forward passes per gradient. A tangent counts as one. */
   readonly forwards: number;
-  /** Gradients that the cosine is the mean of. */
+  /** Number of gradients over which the cosine is averaged. */
   readonly draws: number;
-  /** With the exact gradient of the same batch. */
+  /** Mean cosine with the exact gradient of the same batch. */
   readonly cosine: number;
-  /** Of its derivatives over the exact ones along the same directions: 1 where there is no bias. */
+  /** Slope of a regression of its derivatives on the exact ones along the same directions. 1 without bias. */
   readonly slope?: number;
-  /** How far its derivatives are from the exact ones, in root mean squares of these. */
+  /** Root mean square error of its derivatives, relative to the root mean square of the exact ones. */
   readonly error?: number;
-  /** Offsets. */
+  /** Number of offsets. */
   readonly dimension: number;
 }
 
-/** The part of a gradient that belongs to one kind of tensor. */
+/** The part of a gradient for one kind of tensor. */
 export interface KindRow {
-  /** Of the tensors. */
+  /** Kind of the tensors. */
   readonly kind: string;
-  /** Their offsets. */
+  /** Number of their offsets. */
   readonly dimension: number;
-  /** Of the exact gradient's square. */
+  /** Fraction of the exact gradient's squared norm. */
   readonly share: number;
-  /** Of spsa's gradient of 16 directions with the exact one. */
+  /** Cosine of spsa's gradient from 16 directions with the exact one. */
   readonly cosine: number;
-  /** Of the batch's gradient with that of the other batches. */
+  /** Cosine of the batch's gradient with that of the other batches. */
   readonly batches: number;
 }
 
-/** Losses where offsets were moved to. */
+/** Losses after a move of the offsets. */
 export interface Move {
-  /** What the move is along, downwards. */
+  /** Direction of descent. */
   readonly direction: string;
-  /** The root mean square of an offset's change. */
+  /** Root mean square of the change of an offset. */
   readonly length: number;
-  /** Of the batch. */
+  /** Loss of the batch. */
   readonly own: number;
-  /** Of the other batches. */
+  /** Loss of the other batches. */
   readonly others: number;
 }
 
@@ -56,32 +56,32 @@ export interface Move {
 export interface EstimatorsRow {
   readonly model: string;
   readonly step: number;
-  /** Offsets that are trained. */
+  /** Number of trained offsets. */
   readonly scalars: number;
-  /** Of the batch's exact gradient. */
+  /** Norm of the batch's exact gradient. */
   readonly norm: number;
   readonly batches: {
-    /** Of the gradients of two batches, on average. */
+    /** Mean cosine of the gradients of two batches. */
     readonly cosine: number;
-    /** Of the batch's gradient with that of the others together. */
+    /** Cosine of the batch's gradient with the mean gradient of the others. */
     readonly withOthers: number;
-    /** Square of the gradient that all batches have in common, without bias. */
+    /** Unbiased estimate of the squared norm of the gradient common to all batches. */
     readonly signal: number;
-    /** Square of one batch's gradient. */
+    /** Mean squared norm of the gradient of one batch. */
     readonly power: number;
   };
   readonly estimates: readonly Estimate[];
-  /** Error of spsa's derivatives, by epsilon. */
+  /** Relative error of spsa's derivatives, by epsilon. */
   readonly curvature: readonly { readonly epsilon: number; readonly error: number }[];
   readonly kinds: readonly KindRow[];
   readonly before: Pick<Move, "own" | "others">;
   readonly moves: readonly Move[];
-  /** With one offset a row, at the start. */
+  /** Estimates with one offset per row. Only before training. */
   readonly rows?: readonly Estimate[];
   readonly machine: string;
 }
 
-/** What the page says of how it was made. */
+/** Settings of the measurements, for the page. */
 export interface EstimatorsSettings {
   readonly format: string;
   readonly batch: number;
@@ -92,9 +92,9 @@ export interface EstimatorsSettings {
   readonly plus: number;
 }
 
-/** The cosine that q random directions among d have with a gradient: the mean length of its part in their span. */
+/** Expected cosine of a gradient in `dimension` dimensions with its estimate from `queries` random directions. */
 export function expectedCosine(queries: number, dimension: number): number {
-  // E|x| of q normal numbers over sqrt(d), by q: 0.80, 1.25, 1.60, 1.88 ...
+  // Mean norm of q standard normal numbers, by q: 0.80, 1.25, 1.60, 1.88 ...
   let length = Math.sqrt(2 / Math.PI);
   for (let q = 1; q < queries; q++) length = q / length;
   return length / Math.sqrt(dimension + queries + 1);
@@ -173,7 +173,7 @@ function movesTable(rows: readonly EstimatorsRow[]): string[] {
   ];
 }
 
-/** What limits training without gradients, in the figures of one model before training. */
+/** Describes what limits training without gradients, by the figures of one model before training. */
 function limits(
   { model, scalars, estimates, batches, kinds, curvature, before, moves }: EstimatorsRow,
 ): string {
@@ -220,7 +220,7 @@ const signed = (x: number): string => `${x < 0 ? "−" : "+"}${Math.abs(x).toFix
 
 const COLOURS = ["#4269d0", "#e4572e", "#3b8c5a"];
 
-/** Cosines against directions, measured and in theory, and that of two batches' gradients. */
+/** A picture of cosines against the number of directions, measured and expected, and of the cosine between the gradients of two batches. */
 function pictureOf(rows: readonly EstimatorsRow[]): string | undefined {
   const first = rows.filter(({ step }) => step === 0);
   if (first.length === 0) return undefined;

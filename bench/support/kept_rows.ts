@@ -1,10 +1,10 @@
 /**
- * Rows of finished runs in a file, one JSON object a line, so that a bench that is interrupted goes on where it was.
+ * Stores rows of finished runs in a file, one JSON object per line, so that an interrupted benchmark continues where it stopped.
  *
  * @module
  */
 
-/** The rows of a file; none where there is no file. */
+/** The rows of a file. Empty if it does not exist. */
 export async function readRows<Row>(path: string): Promise<Row[]> {
   let text: string;
   try {
@@ -16,7 +16,7 @@ export async function readRows<Row>(path: string): Promise<Row[]> {
   return text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line) as Row);
 }
 
-/** Puts a row behind those of a file. */
+/** Appends a row to a file. */
 export async function keepRow(path: string, row: unknown): Promise<void> {
   await Deno.writeTextFile(path, `${JSON.stringify(row)}\n`, { append: true });
 }

@@ -1,5 +1,5 @@
 /**
- * One training of a bench: a case, a scheme, an optimiser and a seed, at a number of forward passes.
+ * One training run of a benchmark: a case, a scheme, an optimiser and a seed, with a number of forward passes.
  *
  * @module
  */
@@ -36,43 +36,43 @@ export interface Job {
   readonly forwards: number;
 }
 
-/** Losses and accuracy of some examples. */
+/** Loss and accuracy on some examples. */
 export interface Judged {
   readonly loss: number;
   readonly accuracy?: number | undefined;
 }
 
-/** A run that was made; of a scheme that the model has nothing for, only why. */
+/** A finished run. If the model has nothing that the scheme trains, only the reason. */
 export interface Row extends Job {
   readonly none?: string;
   readonly before?: Judged;
   readonly after?: Judged;
-  /** Of the examples that learning rates are chosen by, where they were evaluated. */
+  /** Loss on the examples by which learning rates are chosen. Undefined if it was not needed. */
   readonly choice?: number;
   readonly steps?: number;
   readonly scalars?: number;
-  /** MiB in all, and of it beside the weights and activations. */
+  /** Total memory in MiB; `own` is that of offsets and optimiser. */
   readonly memory?: number;
   readonly own?: number;
   readonly seconds?: number;
-  /** Of processors, which depend little on what else the machine does. */
+  /** Processor time in seconds, which depends little on what else the machine is doing. */
   readonly processor?: number;
   readonly machine?: string;
 }
 
-/** What tells a run from others. */
+/** Name that identifies a run. */
 export const nameOf = ({ case: of, scheme, optimiser, factor, seed, forwards }: Job) =>
   `${of} ${scheme} ${optimiser} x${factor} seed ${seed} forwards ${forwards}`;
 
-/** Forward passes that a step with an exact gradient, of all or of a part, takes as long as; `deno task bench derivatives` measured 3.35 and 3.45. */
+/** Cost of a step with an exact gradient, of everything or a part, in forward passes. `deno task bench derivatives` measured 3.35 and 3.45. */
 export const EXACT_COST = 3.4;
 
-/** Forward passes that a step of an optimiser takes as long as. */
+/** Cost of a step of an optimiser in forward passes. */
 export function costOf({ estimator, evaluations }: Optimiser): number {
   return estimator.exact ? EXACT_COST : evaluations;
 }
 
-/** The configuration of a run: defaults, every learning rate times the factor. */
+/** The configuration of a run: defaults, with every learning rate multiplied by the factor. */
 function configOf({ scheme, optimiser: name, factor, seed, forwards, ...job }: Job): TrainConfig {
   const { model, format, batchSize } = CASES[job.case];
   const of = (steps: number, more = {}) =>
@@ -104,7 +104,7 @@ function configOf({ scheme, optimiser: name, factor, seed, forwards, ...job }: J
   });
 }
 
-/** Where the runs of a case begin: its model, and what it is before training by scheme and seed. */
+/** The starting point of a case's runs: its model, and its results before training by scheme and seed. */
 interface Start extends Disposable {
   readonly gpu: Gpu;
   readonly of: string;
@@ -114,7 +114,7 @@ interface Start extends Disposable {
   readonly before: Map<string, Judged>;
 }
 
-/** Of the case that was run last; the next run is most often of the same one. */
+/** The starting point of the last run, because the next run is usually of the same case. */
 let last: Start | undefined;
 
 async function startOf(gpu: Gpu, of: string): Promise<Start> {
@@ -143,7 +143,7 @@ export async function run(gpu: Gpu, job: Job, choosing: boolean): Promise<Row> {
   const start = await startOf(gpu, job.case);
   const { opened: { train, heldOut }, source, base } = start;
   const held = heldOut.slice(0, few);
-  // At the end of what is trained on, where that is long enough to do without.
+  // Taken from the end of the training examples, which are then not trained on.
   const chosenBy = objective === "classification" ? train.slice(-few) : train.slice(-48);
   const seen = train.slice(0, train.length - chosenBy.length);
   const made = configuredAdapter(config, base);
@@ -206,7 +206,7 @@ export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** A cell: the loss after, by seed, and the accuracy where there is one. */
+/** A table cell: the loss after training, by seed, and the accuracy if there is one. */
 export function cell(rows: readonly Row[]): string {
   if (rows.length === 0) return "";
   if (rows.some(({ none }) => none)) return "none";
@@ -222,7 +222,7 @@ export function cell(rows: readonly Row[]): string {
   }`;
 }
 
-/** Rows by a key. */
+/** Groups rows by a key. */
 export function by<Key>(rows: readonly Row[], key: (row: Row) => Key): Map<Key, Row[]> {
   const out = new Map<Key, Row[]>();
   for (const row of rows) out.set(key(row), [...out.get(key(row)) ?? [], row]);
@@ -230,8 +230,8 @@ export function by<Key>(rows: readonly Row[], key: (row: Row) => Key): Map<Key, 
 }
 
 /**
- * The rows of the learning rate that the choosing examples like best, where several were tried: by the mean over the seeds that every rate was tried
- * with, so that a rate chosen with one seed may be repeated with others.
+ * The rows with the best learning rate, if several were tried. It is chosen by the mean loss on the choosing examples over the seeds that all rates
+ * have been tried with, so that a rate chosen with one seed can be repeated with others.
  */
 export function best(rows: readonly Row[]): Row[] | undefined {
   const tried = [...by(rows, ({ factor }) => factor).values()];
@@ -247,7 +247,7 @@ export function best(rows: readonly Row[]): Row[] | undefined {
   return tried.reduce((one, other) => score(other) < score(one) ? other : one);
 }
 
-/** The rates to try: of several, seeds after the first have the one that was chosen with the first. */
+/** The multiples of the learning rate to try. Seeds after the first use only the one that was chosen with the first. */
 export function rates(
   job: Omit<Job, "factor">,
   factors: readonly number[],

@@ -1,5 +1,5 @@
 /**
- * What `bench/lengths.ts` planned and measured, as a page and a picture.
+ * The results of `bench/lengths.ts`, as a page and a picture.
  *
  * @module
  */
@@ -10,17 +10,17 @@ import type { MemoryPlan } from "../../train/mod.ts";
 /** A step of an optimiser on one sequence. */
 export interface LengthsRow {
   readonly model: string;
-  /** The optimiser, and what it keeps of the forward pass. */
+  /** The optimiser, and what it stores from the forward pass. */
   readonly method: string;
-  /** Length of the sequence. */
+  /** Length of the sequence in tokens. */
   readonly tokens: number;
-  /** Bytes by purpose. */
+  /** Planned bytes by purpose. */
   readonly planned: MemoryPlan;
-  /** Bytes that the device held while steps were made; undefined where only planned. */
+  /** Bytes that were allocated on the device during the steps. Undefined if they were only planned. */
   readonly accounted?: Omit<MemoryPlan, "trainableScalars" | "checkpoints">;
-  /** Median of steps, in ms of processor time. */
+  /** Median processor time of a step in milliseconds. */
   readonly processor?: number;
-  /** The same by the clock. */
+  /** Median wall time of a step in milliseconds. */
   readonly clock?: number;
   readonly machine?: string;
 }
@@ -34,7 +34,7 @@ const unique = <T>(values: readonly T[]): T[] => [...new Set(values)];
 const line = (cells: readonly (string | number)[]) => `| ${cells.join(" | ")} |`;
 const heading = (cells: readonly string[]) => [line(cells), `|${"---|".repeat(cells.length)}`];
 
-/** Bytes that one more token adds, between the two longest sequences. */
+/** Bytes per additional token, between the two longest sequences. */
 function perToken(rows: readonly LengthsRow[]): number {
   const [before, last] = rows.toSorted((a, b) => a.tokens - b.tokens).slice(-2);
   return (last.planned.total - before.planned.total) / (last.tokens - before.tokens);
@@ -55,7 +55,7 @@ function plannedTable(rows: readonly LengthsRow[]): string[] {
   ];
 }
 
-/** What a model takes whatever the length, in words. */
+/** The memory of a model that does not depend on the length, as text. */
 function fixed(rows: readonly LengthsRow[]): string {
   const of = (method: string) => rows.find((row) => row.method.startsWith(method))!.planned;
   const [plain, descent, adam] = [of("zoSgd"), of("foSgd"), of("foAdam")];
@@ -88,7 +88,7 @@ function measuredTable(rows: readonly LengthsRow[]): string[] {
   ];
 }
 
-/** Whether plan and account are the same, in words. */
+/** Whether planned and allocated bytes agree, as text. */
 function agreement(rows: readonly LengthsRow[]): string {
   const differ = rows.filter(({ planned, accounted }) =>
     PARTS.some((part) => planned[part] !== accounted![part])
@@ -121,7 +121,7 @@ function pictureOf(rows: readonly LengthsRow[]): string {
             y: (row: LengthsRow) => row.planned.total / scale,
             stroke: COLOURS[i % COLOURS.length],
             strokeWidth: 2,
-            // Some lie on each other.
+            // Dashes, because some lines coincide.
             strokeDasharray: i % 2 === 1 ? "6 4" : "none",
           })
         ),

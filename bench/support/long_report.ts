@@ -1,5 +1,5 @@
 /**
- * What `deno task bench long` found, as a table.
+ * The results of `deno task bench long`, as a table.
  *
  * @module
  */
@@ -7,28 +7,28 @@
 /** A state of a run. */
 export interface LongRow {
   readonly optimiser: string;
-  /** Steps before it. */
+  /** Number of steps before it. */
   readonly step: number;
   readonly forwards: number;
-  /** Held out, in nats. */
+  /** Held-out loss in nats. */
   readonly loss: number;
-  /** 0 to 1. */
+  /** Held-out accuracy from 0 to 1. */
   readonly accuracy: number | undefined;
-  /** Mean training loss of the steps since the state before; 0 where there are none. */
+  /** Mean training loss of the steps since the previous state. 0 if there are none. */
   readonly training: number;
   readonly heldOut: number;
   readonly machine: string;
 }
 
-/** Where a run is looked at, up to its last step: by factors of about three, closer towards the end. */
+/** Numbers of steps after which a run is evaluated: increasing by factors of about three, more closely towards the end. */
 const LOOKS = [0, 10, 30, 100, 200, 400, 1000, 2000, 3000, 4000, 6000, 8000];
 
-/** Numbers of steps after which a run of so many is looked at. */
+/** Numbers of steps after which a run of `last` steps is evaluated. */
 export function stepsLookedAt(last: number): number[] {
   return [...LOOKS.filter((step) => step < last), last];
 }
 
-/** The mean loss of steps after the first and up to the last, to five digits. */
+/** Mean loss of the steps after `after` and up to `last`, rounded to five decimal places. */
 export function binsOf(
   losses: readonly { readonly step: number; readonly loss: number }[],
   after: number,
@@ -39,7 +39,7 @@ export function binsOf(
   return Number((some.reduce((sum, { loss }) => sum + loss, 0) / some.length).toFixed(5));
 }
 
-/** A row for each state. */
+/** The table, with one row per state. */
 export function longTable(
   rows: readonly LongRow[],
   { batch }: { readonly batch: number },

@@ -1,10 +1,10 @@
 /**
- * What a table of figures says about the machine that made it.
+ * Describes the machine on which results were measured.
  *
  * @module
  */
 
-/** Model name of the processor, from /proc/cpuinfo where there is one. */
+/** Model name of the processor, from /proc/cpuinfo if it exists. */
 async function processorName(): Promise<string> {
   try {
     const text = await Deno.readTextFile("/proc/cpuinfo");
@@ -15,7 +15,7 @@ async function processorName(): Promise<string> {
   }
 }
 
-/** One markdown line: processor, cores, adapter, Deno's version, date. */
+/** One line of Markdown: processor, cores, adapter, version of Deno, date. */
 export async function describeMachine(adapter: GPUAdapterInfo | string | null): Promise<string> {
   const adapterName = adapter === null || typeof adapter === "string"
     ? adapter ?? "no adapter"

@@ -1,5 +1,5 @@
 /**
- * Makes the runs of a bench that are not made yet, the first seed with every learning rate and the others with the one that it chose.
+ * Makes the runs of a benchmark that are not done yet: the first seed with every learning rate, and the others with the one that it chose.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { keepRow, readRows } from "./kept_rows.ts";
 import { BUNDLED, CASES } from "./learning_cases.ts";
 import { type Job, nameOf, rates, type Row, run } from "./learning_run.ts";
 
-/** What is to be run: every scheme of every case by every optimiser. */
+/** The runs to make: every scheme of every case with every optimiser. */
 export interface Runs {
   readonly cases: readonly string[];
   readonly schemes: readonly SchemeName[];
@@ -20,11 +20,11 @@ export interface Runs {
   readonly factors: readonly number[];
   readonly seeds: number;
   readonly forwards: number;
-  /** Words that a run's name has. */
+  /** Words that the name of a run must contain. */
   readonly only?: string | undefined;
 }
 
-/** The runs of a seed that have no row. */
+/** The runs of a seed that have no row yet. */
 function left(runs: Runs, seed: number, rows: readonly Row[]): Job[] {
   const { cases, schemes, optimisers, factors, forwards, only = "" } = runs;
   const done = new Set(rows.map(nameOf));
@@ -43,13 +43,13 @@ function left(runs: Runs, seed: number, rows: readonly Row[]): Job[] {
 
 const seedsOf = ({ seeds }: Runs) => Array.from({ length: seeds }, (_, seed) => seed);
 
-/** The names of the runs that have no row in the file. */
+/** The names of the runs that have no row in the file yet. */
 export async function listRuns(path: string, runs: Runs): Promise<string> {
   const rows = await readRows<Row>(path);
   return seedsOf(runs).flatMap((seed) => left(runs, seed, rows)).map(nameOf).join("\n");
 }
 
-/** Makes the runs that have no row in the file, and puts their rows there. */
+/** Makes the runs that have no row in the file yet, and appends their rows. */
 export async function makeRuns(path: string, runs: Runs): Promise<void> {
   const hasData = await Deno.stat(DATA).then(() => true, () => false);
   using stack = new DisposableStack();

@@ -1,5 +1,5 @@
 /**
- * A matrix product on the device with random packed weights, ready to be queued: what bench/matmul.ts times.
+ * A matrix product on the device with random packed weights, ready to be queued, for timing.
  *
  * @module
  */
@@ -21,28 +21,28 @@ import { emptyPacked } from "../../quant/layouts/planes.ts";
 import { randomNumbers } from "../../tests/support/random_llama.ts";
 import type { TimedEntry } from "./timing.ts";
 
-/** Four bits with the centre at 8, one f16 scale per `group` columns: what `MatMulNBits` multiplies. */
+/** The layout of `MatMulNBits`: four bits with the centre at 8, and one f16 scale per `group` columns. */
 export function fourBits(group: number): Layout {
   return { kind: "scalar", bits: 4, center: 8, second: "none", group };
 }
 
-/** What to multiply. */
+/** The product to compute. */
 export interface MatmulCase {
   readonly name: string;
   readonly layout: Layout;
-  /** Rows of a branch (M). */
+  /** Rows per branch (M). */
   readonly rows: number;
-  /** Default 1. */
+  /** Number of branches. Default 1. */
   readonly branches?: number;
-  /** K. */
+  /** Input features (K). */
   readonly inputs: number;
-  /** N. */
+  /** Output features (N). */
   readonly outputs: number;
-  /** Offsets and noise on what a fine-tune trains by default: a span of one group (of scales per column: 32). Default: none. */
+  /** Whether the scales have offsets and noise, with a span of one group (in column layouts, 32 columns). Default false. */
   readonly noise?: boolean;
-  /** Products of one run. Default 1. */
+  /** Number of products per run. Default 1. */
   readonly passes?: number;
-  /** Overrides of what the library would choose. */
+  /** Overrides the library's own choices. */
   readonly options?: Partial<MatmulOptions>;
 }
 
@@ -59,7 +59,7 @@ export function prepareMatmul(gpu: Gpu, problem: MatmulCase): PreparedMatmul {
   const tensor = new DeviceTensor("weight", layout, outputs, inputs, gpu.maxBinding);
   const halfOfPlainSize = 0x2000; // 2^-7
   const exponents = layout.kind === "super" && layout.scales === "e8m0";
-  // Random bits of floats would be NaN or too small for a processor's fast path.
+  // Floats with random bits could be NaN, or so small that a processor handles them slowly.
   const code = layout.kind === "dense" ? () => 0x3c003c00 : () => random() * 2 ** 32;
   tensor.write(gpu, {
     layout,
@@ -67,7 +67,7 @@ export function prepareMatmul(gpu: Gpu, problem: MatmulCase): PreparedMatmul {
     columns: inputs,
     codes: Uint32Array.from({ length: words.codes }, code),
     scales: new Uint32Array(words.scales).fill(exponents ? 0x7f7f7f7f : halfOfPlainSize * 0x10001),
-    // The points of a grid are what they are.
+    // The points of a grid are fixed.
     codebook: layout.kind === "super"
       ? emptyPacked(layout, 0, inputs).codebook
       : new Uint32Array(words.codebook).fill(halfOfPlainSize * 0x10001),
@@ -99,7 +99,7 @@ export function prepareMatmul(gpu: Gpu, problem: MatmulCase): PreparedMatmul {
     };
   }
   const graph = new Graph();
-  // As in a forward: a value that another dispatch left. That dispatch runs once and is not timed.
+  // As in a forward pass, x is a value written by another dispatch, which runs once and is not timed.
   const input = graph.value("x", rows * branches * inputs);
   graph.add({
     label: "input",

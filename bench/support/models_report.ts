@@ -1,11 +1,11 @@
 /**
- * What `deno task bench models` found, as a table.
+ * The results of `deno task bench models`, as a table.
  *
  * @module
  */
 import type { ChangePanel } from "../../show/changes_plot.ts";
 
-/** What was measured: with an optimiser a training, with shots behind demonstrations, with neither the model as it is. */
+/** A measurement: with an optimiser, of a training run; with shots, of a model with demonstrations; with neither, of the model alone. */
 export interface ModelsRow {
   readonly model: string;
   readonly task: string;
@@ -14,9 +14,9 @@ export interface ModelsRow {
   readonly rate?: number;
   readonly shots?: number;
   readonly forwards?: number;
-  /** Nats; absent where a loss was not finite. */
+  /** Loss in nats. Absent if a loss was not finite. */
   readonly loss?: number;
-  /** 0 to 1; of tasks with candidates. */
+  /** Accuracy from 0 to 1. Only for tasks with candidates. */
   readonly accuracy?: number;
   readonly heldOut: number;
   readonly minutes?: number;
@@ -24,15 +24,15 @@ export interface ModelsRow {
   readonly machine: string;
 }
 
-/** A training. */
+/** A training run. */
 export type TrainedRow = ModelsRow & { readonly optimiser: string; readonly seed: number };
 
-/** Whether a row is of a training. */
+/** Whether a row is that of a training run. */
 export function isTrained(row: ModelsRow): row is TrainedRow {
   return row.optimiser !== undefined;
 }
 
-/** What tells a row from others. */
+/** Name that identifies a row. */
 export function nameOfRow(
   { model, task, optimiser, seed, rate, shots }: Omit<ModelsRow, "heldOut" | "machine">,
 ): string {
@@ -41,7 +41,7 @@ export function nameOfRow(
   return `${model} ${task} ${optimiser} ${rate ?? "own rate"} seed ${seed}`;
 }
 
-/** What was to be measured. */
+/** The planned measurements. */
 export interface ModelsPlan {
   readonly models: readonly string[];
   readonly tasks: readonly string[];
@@ -54,7 +54,7 @@ export interface ModelsPlan {
     readonly heldOut: number;
     readonly rates: Readonly<Record<string, readonly number[]>>;
   };
-  /** Paragraphs below the table. */
+  /** Paragraphs to print below the table. */
   readonly findings?: readonly string[];
 }
 
@@ -62,7 +62,7 @@ const percent = (share: number): string => (100 * share).toFixed(1);
 const mean = (values: readonly number[]): number =>
   values.reduce((a, b) => a + b, 0) / values.length;
 
-/** A list by seed and its mean; what was not run says so. */
+/** A list of values by seed with their mean, or "not run". */
 function bySeed(values: readonly (number | undefined)[], show: (x: number) => string): string {
   if (values.length === 0) return "not run";
   const known = values.filter((it) => it !== undefined);
@@ -70,13 +70,13 @@ function bySeed(values: readonly (number | undefined)[], show: (x: number) => st
   return known.length > 1 ? `${list} (${show(mean(known))})` : list;
 }
 
-/** The rates of the trials of a case that were made, and the one that was lowest. */
+/** The distinct learning rates of runs, as a list. */
 function rateOf(rows: readonly TrainedRow[]): string {
   const rates = new Set(rows.map(({ rate }) => rate));
   return [...rates].map((rate) => rate ?? "own").join(", ");
 }
 
-/** The table, and what the picture shows. */
+/** The table, and the values that the picture shows. */
 export function modelsReport(
   rows: readonly ModelsRow[],
   { models, tasks, optimisers, seeds, settings, findings = [] }: ModelsPlan,

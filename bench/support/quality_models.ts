@@ -1,5 +1,5 @@
 /**
- * The real models of `deno task bench quality`, each with its text cut into windows.
+ * The real models of `deno task bench quality`, each with its text divided into windows.
  *
  * @module
  */
@@ -12,11 +12,11 @@ import { readLlama2c, readLlama2cTokenizer } from "../../tests/support/llama2c.t
 import { readStories } from "../../tests/support/shared_data.ts";
 import { DATA, type Split, TEXTS, windows } from "../finetune.ts";
 
-/** A model, its text, and how QZO trains it. */
+/** A model, its text, and its learning rate. */
 export interface QualityModel extends Split, Disposable {
   readonly name: string;
   readonly source: ModelSource;
-  /** The peak, of relative offsets and normalised derivatives. */
+  /** Peak learning rate, for relative offsets and normalised derivatives. */
   readonly learningRate: number;
 }
 
@@ -32,7 +32,7 @@ async function huggingFace(
   return { name, source, ...split, learningRate, [Symbol.dispose]: () => source[Symbol.dispose]() };
 }
 
-/** llama2.c's checkpoint, whose windows lie within a story: the model was trained on single ones that begin with BOS. */
+/** llama2.c's checkpoint, with windows within single stories that begin with BOS, as in its training. */
 async function llama2c(name: keyof typeof LEARNING_RATES): Promise<QualityModel> {
   const read = (file: string) => Deno.readFileSync(join(folder(name), file));
   const { shape, weights } = readLlama2c(read("stories260K.bin"));
@@ -51,7 +51,7 @@ async function llama2c(name: keyof typeof LEARNING_RATES): Promise<QualityModel>
   };
 }
 
-/** The same encoder, many times faster: no piece of the vocabulary reaches over a space. */
+/** A many times faster encoder with the same result, because no piece of the vocabulary extends across a space. */
 function byWords(encode: (text: string) => number[]): (text: string) => number[] {
   const known = new Map<string, number[]>();
   const ofWord = (word: string): number[] => {
@@ -71,8 +71,8 @@ function wholeWindows(tokens: readonly number[], length: number): Example[] {
 }
 
 /**
- * Peaks of the learning rate. Stories: as in `deno task bench finetune`. More of the text that reviews-4m was trained on leaves little to gain;
- * 8e-3 and 4e-3 did harm on training windows that a trial held out, 2e-3 and 1e-3 did not (int2_g32 and Q4_0, seed 7).
+ * Peak learning rates. For stories, as in `deno task bench finetune`. reviews-4m has been trained on similar text, so little can be gained: 8e-3 and
+ * 4e-3 increased the loss on training windows that a trial held out, 2e-3 and 1e-3 did not (int2_g32 and Q4_0, seed 7).
  */
 export const LEARNING_RATES = {
   "tinystories-656k": 8e-3,
@@ -80,7 +80,7 @@ export const LEARNING_RATES = {
   "stories260k": 8e-3,
 } as const;
 
-/** By name. */
+/** Functions that open the models, by name. */
 export const QUALITY_MODELS: { readonly [name: string]: () => Promise<QualityModel> } = {
   "tinystories-656k": () => huggingFace("tinystories-656k", "stories"),
   "reviews-4m": () => huggingFace("reviews-4m", "reviews"),

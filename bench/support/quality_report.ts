@@ -1,5 +1,5 @@
 /**
- * What `deno task bench quality` found: the tables, and what has to be true of them.
+ * The results of `deno task bench quality`: the tables, and statements that must hold for them.
  *
  * @module
  */
@@ -8,17 +8,17 @@ import { gridNamed } from "../../quant/layouts/grids.ts";
 import { perplexity } from "../../tasks/mod.ts";
 import { type Row, rowName } from "./quality_rows.ts";
 
-/** A row that was measured. Losses are in nats a token, over windows of held-out text. */
+/** A measured row. Losses are in nats per token, over windows of held-out text. */
 export interface Result extends Row {
-  /** Of the quantised matrices, scales and codebooks included. */
+  /** Bits per weight of the quantised matrices, including scales and codebooks. */
   readonly bits: number;
-  /** Unquantised, and quantised. */
+  /** Loss before quantisation; `after` is that of the quantised model. */
   readonly before: number;
   readonly after: number;
-  /** Standard error of `after - before`, by windows. */
+  /** Standard error of `after - before` over windows. */
   readonly error: number;
   readonly heldOut: number;
-  /** Of processors, without the evaluation. */
+  /** Processor time in seconds, without the evaluation. */
   readonly seconds: number;
   readonly adapter: string;
   readonly date: string;
@@ -30,46 +30,46 @@ export interface Tuned extends Row {
   readonly learningRate: number;
   readonly forwards: number;
   readonly batchSize: number;
-  /** Nats a token. */
+  /** Loss after tuning, in nats per token. */
   readonly after: number;
-  /** Standard error of what tuning changed, by windows. */
+  /** Standard error of the change by tuning, over windows. */
   readonly error: number;
   readonly seconds: number;
   readonly adapter: string;
   readonly date: string;
 }
 
-/** Two rows of which the first is to have the lower loss. */
+/** Two rows of which the first should have the lower loss. */
 interface Pair {
   readonly lower: Result;
   readonly higher: Result;
 }
 
-/** A statement about pairs, and what the results say of it. */
+/** A statement about pairs, and whether the results confirm it. */
 export interface Finding {
   readonly statement: string;
   readonly pairs: number;
-  /** In how many it is as stated. */
+  /** Number of pairs for which it holds. */
   readonly held: number;
-  /** It is not, by less than two standard errors. */
+  /** Pairs for which it does not hold, by at most two standard errors. */
   readonly ties: readonly string[];
-  /** It is not, by more. */
+  /** Pairs for which it does not hold, by more than that. */
   readonly violations: readonly string[];
 }
 
-/** A model whose quantised matrices take this much is not one of two bits: what stands in for Q2_K in rows of other widths takes more. */
+/** Bits per weight from which a model does not count as 2-bit, because the format that replaces Q2_K for other row widths takes more bits. */
 const MOST_BITS_OF_TWO = 3;
-/** How much more than another format may take that is called comparable. */
+/** Maximum ratio of the bits of two formats that count as comparable. */
 const COMPARABLE = 1.1;
 
-/** What must hold of results. */
+/** Checks the statements that must hold for the results. */
 export function findings(results: readonly Result[]): Finding[] {
   const at = ({ model, format }: Row, method: string) =>
     results.find((r) => r.model === model && r.format === format && r.method === method);
   const rtn = results.filter(({ method }) => method === "rtn");
   const twoBits = rtn.filter(({ format, bits }) => {
     const { layout } = formatByName(format);
-    // Grids are codebooks themselves.
+    // Grids are codebooks too.
     const integers = layout.kind === "scalar" ||
       layout.kind === "super" && !gridNamed(layout.scales);
     return integers && layout.bits === 2 && bits < MOST_BITS_OF_TWO;
@@ -114,7 +114,7 @@ function finding(statement: string, pairs: readonly Pair[]): Finding {
   return { statement, pairs: pairs.length, held, ties, violations };
 }
 
-/** Findings as a markdown list. */
+/** Findings as a Markdown list. */
 export function findingLines(all: readonly Finding[]): string {
   return all.map(({ statement, pairs, held, ties, violations }) => {
     const more = [
@@ -151,7 +151,7 @@ function modelTable(model: string, results: readonly Result[], tuned: readonly T
   ].join("\n");
 }
 
-/** A table for each model, rows by bits. */
+/** A table for each model, with rows sorted by bits. */
 export function tables(results: readonly Result[], tuned: readonly Tuned[]): string {
   const models = [...new Set(results.map(({ model }) => model))];
   return models.map((model) => modelTable(model, results, tuned)).join("\n\n");

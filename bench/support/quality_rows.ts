@@ -1,5 +1,5 @@
 /**
- * What `deno task bench quality` measures: which formats, by which methods, and which of them are tuned.
+ * The measurements of `deno task bench quality`: formats, methods, and their order.
  *
  * @module
  */
@@ -15,34 +15,34 @@ import {
 } from "../../quant/mod.ts";
 import { sameLayout } from "../../quant/layouts/planes.ts";
 
-/** A model in a format, made by a method. */
+/** A model quantised to a format by a method. */
 export interface Row {
   readonly model: string;
   readonly format: string;
   readonly method: string;
 }
 
-/** `model format method`. */
+/** Name of a row: `model format method`. */
 export function rowName({ model, format, method }: Row): string {
   return `${model} ${format} ${method}`;
 }
 
-/** Of this library's own formats; those that are bit for bit a GGUF type (int4_g32 is Q4_0, int8_g32 is Q8_0) stand there as that. */
+/** This library's own formats. Those with the layout of a GGUF type (int4_g32 of Q4_0, int8_g32 of Q8_0) are measured under that name. */
 const OWN = [
   ...["int2_g32", "int2_g128", "int2z_g128", "int3_g32", "int3_g128", "int3z_g128"],
   ...["int4_g32", "int4_g128", "int4z_g128", "int4m_g32", "int8_g32", "int8_g128"],
   ...["nf4_g64", "fp4_g64", "codebook1x8", "codebook2x8", "codebook3x8", "codebook4x8"],
 ];
 
-/** Formats that others are compared by: measured, and tuned with QZO, before the rest. */
+/** Formats that others are compared with. They are measured, and tuned with QZO, before the rest. */
 export const COMPARED: readonly string[] = [
   ...["Q4_0", "Q4_K", "int4_g128", "int3_g128", "int2_g32", "nf4_g64", "codebook2x8"],
 ];
 
-/** More bits than this and a model is too small for its codebooks. */
+/** Maximum bits per weight. Above it, a model is too small for its codebooks. */
 const MOST_BITS = 9;
 
-/** All formats that are looked at, no two with one layout. */
+/** All formats to measure, each with a different layout. */
 export function qualityFormats(): Format[] {
   const quantised = FORMATS.filter(({ gguf, layout }) => gguf && layout.kind !== "dense");
   const distinct: Format[] = [];
@@ -52,7 +52,7 @@ export function qualityFormats(): Format[] {
   return distinct;
 }
 
-/** Bits a weight of all matrices that do not stay dense, scales and codebooks included; undefined where less than half get this format. */
+/** Bits per weight of all quantised matrices, including scales and codebooks. Undefined if less than half of the matrices get this format. */
 export function bitsOfModel({ config }: ModelSource, format: Format): number | undefined {
   let [bits, weights, held] = [0, 0, 0];
   const matrices = architectureOf(config).weights(config).filter(({ role }) => role === "matrix");
@@ -66,7 +66,7 @@ export function bitsOfModel({ config }: ModelSource, format: Format): number | u
   return 2 * held >= matrices.length ? bits / weights : undefined;
 }
 
-/** The rows of a model: every format that it can have, by every method that makes it. */
+/** The rows of a model: every format that it can have, with every method for it. */
 export function rowsOf(model: string, source: ModelSource): Row[] {
   return qualityFormats()
     .filter((format) => (bitsOfModel(source, format) ?? Infinity) <= MOST_BITS)
@@ -77,8 +77,8 @@ export function rowsOf(model: string, source: ModelSource): Row[] {
 }
 
 /**
- * Earlier ranks are measured first, and tuning comes between 1 and 2. 0: rows that are compared with each other, of those formats; 1: by
- * other methods, because tuning takes the best; 2 and 3: the same of other formats.
+ * The rank of a row. Lower ranks are measured first, and tuning comes between 1 and 2. Rank 0 has the compared methods for the compared formats, rank
+ * 1 the other methods for them, because tuning uses the best one. Ranks 2 and 3 are the same for the other formats.
  */
 export function rankOf({ format, method }: Row): number {
   const compared = ["rtn", "gptq", "codebook"].includes(method);

@@ -10,7 +10,7 @@ import type { LlamaShape } from "../../tests/reference/llama.ts";
 import { ggufBytes, llamaF32Tensors, llamaMetadata } from "../../tests/support/gguf_writer.ts";
 import { permuteHeads, randomLlama } from "../../tests/support/random_llama.ts";
 
-/** What shapes of random models have in common. */
+/** The common part of the shapes of random models. */
 export const RANDOM_SHAPE = {
   vocabulary: 1024,
   epsilon: 1e-5,
@@ -18,7 +18,7 @@ export const RANDOM_SHAPE = {
   rope: "norm",
 } as const;
 
-/** A model in memory whose weights are random, the same every time. */
+/** A model in memory with random weights, which are the same every time. */
 export function randomModel(shape: LlamaShape): Promise<ModelSource> {
   const weights = permuteHeads(shape, randomLlama(shape, { seed: 1, tied: true }));
   const bytes = ggufBytes(llamaMetadata(shape), llamaF32Tensors(shape, weights));

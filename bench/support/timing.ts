@@ -1,13 +1,13 @@
 /**
- * Timings that survive a noisy machine: the entries take turns in one process, and what is reported first is ratios.
+ * Timings for noisy machines: entries take turns in one process, and the main results are ratios.
  *
  * @module
  */
 import process from "node:process";
 
-/** What a run takes, in ms. */
+/** The duration of a run in milliseconds. */
 export interface Taken {
-  /** Processor time of this process, which hardly depends on what else the machine does. */
+  /** Processor time of this process, which hardly depends on what else the machine is doing. */
   readonly processor: number;
   readonly clock: number;
 }
@@ -25,17 +25,17 @@ export interface TimedEntry {
   readonly name: string;
   /** Queues or does the work once. */
   readonly run: () => void | Promise<void>;
-  /** Waits until all work of `run` is done; needed where `run` only queues it on the GPU. */
+  /** Waits until all work of `run` is done. Required if `run` only queues it on the GPU. */
   readonly wait?: () => Promise<unknown>;
 }
 
-/** How often to time. */
+/** Numbers of repetitions. */
 export interface TimingOptions {
-  /** Rounds; in each every entry has its turn, in an order that rotates. Default 7. */
+  /** Number of rounds. In each, every entry has one turn, in rotating order. Default 7. */
   readonly rounds?: number;
-  /** Runs per turn, with one wait at its end. Default 20. */
+  /** Number of runs per turn, with one wait at its end. Default 20. */
   readonly batch?: number;
-  /** Turns of every entry before the first round, to compile shaders and warm caches. Default 1. */
+  /** Number of turns of every entry before the first round, to compile shaders and warm caches. Default 1. */
   readonly warmUp?: number;
 }
 
@@ -46,15 +46,15 @@ export interface Spread {
   readonly max: number;
 }
 
-/** Milliseconds per run of an entry, and how many times as long the first entry took in the same rounds. */
+/** Milliseconds per run of an entry, and their ratio to those of the first entry in the same rounds. */
 export interface Timing {
   readonly name: string;
   readonly milliseconds: Spread;
-  /** Per round: this entry's time ÷ the first entry's. */
+  /** This entry's time divided by the first entry's, per round. */
   readonly ratio: Spread;
 }
 
-/** Median (mean of the middle two), least and greatest of some numbers. */
+/** Median (for an even number of values, the mean of the middle two), minimum and maximum. */
 export function spread(values: readonly number[]): Spread {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = (sorted.length - 1) / 2;
@@ -62,14 +62,14 @@ export function spread(values: readonly number[]): Spread {
   return { median, min: sorted[0], max: sorted[sorted.length - 1] };
 }
 
-/** The median: of an even number, the mean of the middle two. */
+/** The median. For an even number of values, the mean of the middle two. */
 export function median(values: readonly number[]): number {
   return spread(values).median;
 }
 
 /**
- * Times entries in turns: `rounds` times, every entry runs `batch` times and waits once. Ratios are taken within a round, so
- * that what slows the whole machine cancels out.
+ * Times entries in turns: in each of `rounds` rounds, every entry runs `batch` times and waits once. Ratios are taken within a round, so that
+ * slowdowns of the whole machine cancel out.
  *
  * @throws {RangeError} when there is nothing to time.
  */
@@ -104,17 +104,17 @@ export async function compareInterleaved(
   }));
 }
 
-/** Three significant digits, without an exponent for everyday sizes. */
+/** A number with three significant digits, without an exponent for common magnitudes. */
 export function significant(value: number): string {
   return String(Number(value.toPrecision(3)));
 }
 
-/** `median (min-max)`. */
+/** A spread as text: `median (min-max)`. */
 export function formatSpread({ median, min, max }: Spread): string {
   return `${significant(median)} (${significant(min)}-${significant(max)})`;
 }
 
-/** A markdown table of timings. */
+/** A Markdown table of timings. */
 export function timingTable(timings: readonly Timing[]): string {
   const rows = timings.map(({ name, milliseconds, ratio }) =>
     `| ${name} | ${formatSpread(milliseconds)} | ${formatSpread(ratio)} |`

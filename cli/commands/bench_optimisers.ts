@@ -1,5 +1,5 @@
 /**
- * `qzo bench-optimisers`: optimisers compared at equal numbers of forwards.
+ * `qzo bench-optimisers`: compares optimisers at equal numbers of forward passes.
  *
  * @module
  */
@@ -46,7 +46,7 @@ export const benchOptimisersCommand: Command = {
     });
     if (!options.flag("table")) {
       const names = ["table.md", ...benchmark.cases.map(curveName)];
-      // A comparison that goes on writes its table and its curves anew.
+      // A resumed comparison overwrites its table and its curves.
       const force = options.flag("force") || await holdsRuns(benchmark.output);
       const paths = names.map((name) => join(benchmark.output, name));
       await checkFiles(paths, { inputs: [path], force });
@@ -107,7 +107,7 @@ function curveName(name: string): string {
   return `${name.replaceAll(" ", "-")}.svg`;
 }
 
-/** Whether a comparison was begun in a folder: its runs lie in folders of their own. */
+/** Whether a folder holds a comparison: its runs are in folders of their own. */
 async function holdsRuns(folder: string): Promise<boolean> {
   const entries = await Array.fromAsync(Deno.readDir(folder)).catch(() => []);
   return entries.some(({ isDirectory }) => isDirectory);

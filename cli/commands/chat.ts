@@ -55,7 +55,7 @@ export const chatCommand: Command = {
   },
 };
 
-/** Takes message after message: from a keyboard, or a line each from a pipe. */
+/** Answers one message after another, one line each, typed or read from a pipe. */
 async function talk(call: Call, conversation: Conversation): Promise<void> {
   const { terminal, signal } = call;
   const keyboard = terminal.keyboard ?? false;
@@ -74,7 +74,7 @@ async function talk(call: Call, conversation: Conversation): Promise<void> {
     if (signal.aborted) stop();
     else signal.addEventListener("abort", stop, { once: true });
   });
-  stopped.catch(() => {}); // It is waited for, or the conversation is over.
+  stopped.catch(() => {}); // If nothing awaits it any more, its rejection must not end the process.
   for (;;) {
     if (keyboard) terminal.write("> ");
     const { value: line, done } = await Promise.race([lines.next(), stopped]);
@@ -93,7 +93,7 @@ async function talk(call: Call, conversation: Conversation): Promise<void> {
       for (const note of conversation.notes()) terminal.note(`note: ${note}`);
       terminal.note(`${speed}${answer.signal.aborted ? ", ended by Ctrl-C" : ""}`);
     } catch (error) {
-      // A message that is too long costs no conversation.
+      // A message that is too long does not end the conversation.
       if (!keyboard || !(error instanceof RangeError)) throw error;
       terminal.note(error.message);
     } finally {
@@ -105,7 +105,7 @@ async function talk(call: Call, conversation: Conversation): Promise<void> {
 
 async function* noLines(): AsyncGenerator<string> {}
 
-/** What was said so far, and how answers are made. */
+/** The messages so far, and the settings for generating answers. */
 class Conversation {
   readonly #session: RunSession;
   readonly #tokenizer: Tokenizer;
@@ -132,7 +132,7 @@ class Conversation {
     this.#system = system === undefined ? [] : [{ role: "system", content: system }];
   }
 
-  /** The answer to a message, in pieces. One that is ended by the signal counts as said so far. */
+  /** Generates the answer to a message in pieces. If the signal ends it early, the pieces so far stay in the conversation. */
   async *answer(
     content: string,
     signal: AbortSignal,
@@ -158,12 +158,12 @@ class Conversation {
     this.#messages.push({ role: "assistant", content: said });
   }
 
-  /** What a user should know since it was asked last. */
+  /** Notes for the user since the last call. */
   notes(): string[] {
     return this.#notes.splice(0);
   }
 
-  /** The conversation in tokens, without its oldest messages where it is too long for the model. */
+  /** The conversation in tokens. Its oldest messages are dropped if it is too long for the model. */
   #prompt(): number[] {
     const { maxPositions } = this.#session.model;
     const room = Math.min(

@@ -1,5 +1,5 @@
 /**
- * `qzo completion`: a script that completes commands, flags and values in a shell.
+ * `qzo completion`: prints a script that completes commands, flags and values in a shell.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import type { Command } from "../command.ts";
 import { completionScript, SHELLS } from "../completion.ts";
 import { UsageError } from "../usage_error.ts";
 
-/** `qzo completion`, over the commands that it completes. */
+/** `qzo completion`, given the commands that it completes. */
 export function completionCommand(commands: () => readonly Command[]): Command {
   return {
     name: "completion",

@@ -1,5 +1,5 @@
 /**
- * `qzo doctor`: what this machine computes on, whether it computes rightly, and what to install where something is missing.
+ * `qzo doctor`: which adapter this machine has, whether it computes correctly, and what to install if something is missing.
  *
  * @module
  */
@@ -22,7 +22,7 @@ import { driverHints, type Machine, thisMachine } from "../driver_hints.ts";
 import { formatBytes } from "../../show/progress.ts";
 import { facts, grouped, status, table, type Terminal } from "../../show/terminal.ts";
 
-/** Milliseconds of checks, unless all are asked for. */
+/** Time for the checks in milliseconds, unless all are asked for. */
 const CHECK_FOR = 1000;
 
 /** `qzo doctor`. */
@@ -45,7 +45,7 @@ export const doctorCommand: Command = {
   run: async (call) => await examine(call, thisMachine()),
 };
 
-/** What an adapter offers, as it is printed. */
+/** The printed report on an adapter. */
 interface Report {
   readonly adapter: string;
   readonly vendor: string;
@@ -62,7 +62,7 @@ interface Report {
   readonly hints: readonly string[];
 }
 
-/** The device of a configuration or run that was named, else of `--device`. */
+/** The device settings of the named configuration or run, if any. `--device` overrides their adapter. */
 function wantedDevice({ options, config, configPath, runPath }: Call): GpuOptions {
   const adapter = options.text("device");
   const { device } = configPath === undefined && runPath === undefined

@@ -85,7 +85,7 @@ export const evaluateCommand: Command = {
     const { options, terminal, signal } = call;
     const { config: read } = await recogniseTask(call.config(), { signal });
     const asked = SPLITS.find((it) => it === options.text("split"));
-    // A file that is named by itself is the training file to the configuration, which holds out a part of it: without more words all of it is meant.
+    // The configuration takes a data file given without a flag as training data and holds out a part of it. Without --split, evaluate all of it.
     const whole = asked === undefined && call.dataPath !== undefined && !isFolder(call.dataPath);
     const config = whole ? { ...read, data: { ...read.data, validation: read.data.train! } } : read;
     const split = asked ?? "validation";
@@ -139,7 +139,7 @@ function setOf(all: TaskExamples, split: SplitName): ExampleSet {
   throw new UsageError("Cannot evaluate the test split: data.test names no file");
 }
 
-/** Metrics as they are printed. */
+/** Printed names of the metrics. */
 const METRIC_WORDS: Readonly<Record<MetricName, string>> = {
   accuracy: "accuracy",
   macroF1: "macro F1",

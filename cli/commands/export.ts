@@ -1,5 +1,5 @@
 /**
- * `qzo export`: the tuned model as a file.
+ * `qzo export`: writes the tuned model as a file or a folder.
  *
  * @module
  */
@@ -132,7 +132,7 @@ export const exportCommand: Command = {
       },
       beside: (source, given) => {
         const adapter = besideOf(chosen, call)?.(source, given);
-        // What cannot be merged is told before anything is loaded.
+        // What cannot be merged is reported before anything is loaded.
         if (adapter && merge) mergedSource(source, adapter, { packed });
         else if (adapter) assertAdapterPath(output!, { config: source.config, adapter });
         return adapter;
@@ -191,7 +191,7 @@ export const exportCommand: Command = {
   },
 };
 
-/** What a merge did; how much of the adapter quantised matrices keep, only the losses tell. */
+/** Effect of a merge, as rows to print. How much of the adapter quantised matrices keep shows only in the losses. */
 function mergeRows(report: ExportReport, requantise: boolean): [string, string][] {
   const { changed, swallowed } = report;
   return [
@@ -205,7 +205,7 @@ function mergeRows(report: ExportReport, requantise: boolean): [string, string][
   ];
 }
 
-/** What was written, loaded again: a model, or an adapter beside the session's base. */
+/** Loads what was written: a model, or an adapter for the session's base model. */
 async function written(
   { gpu, source, model }: RunSession,
   path: string,
@@ -218,7 +218,7 @@ async function written(
   return await loadModel(gpu, opened, { signal });
 }
 
-/** Step 0 is the base: its file would be no fine-tune's. */
+/** The error for exporting step 0, which is the base model. */
 function nothingToExport({ path, why, length }: ChosenLedger): RangeError {
   const which = why === undefined ? "" : ` (${why})`;
   return new RangeError(

@@ -1,5 +1,5 @@
 /**
- * `qzo finetune`: trains into a folder of its own, begun or gone on with.
+ * `qzo finetune`: trains a model in a run folder of its own, or resumes such a run.
  *
  * @module
  */
@@ -108,7 +108,7 @@ export const finetuneCommand: Command = {
     if (options.flag("dry-run")) return await dryRun(call, config);
     const rules = await outputRules(call, config);
     await checkRunOutput(config.output, { ...rules, resume });
-    // Told now, and not when the model is loaded; opening the run looks again.
+    // A locked run is reported now, before the model is loaded. Opening the run locks it again.
     if (resume) (await RunLock.take(config.output))[Symbol.dispose]();
     const { ledger } = runFolder(config.output);
     const canGoOn = () => Deno.stat(ledger).then(({ isFile }) => isFile, () => false);
@@ -138,7 +138,7 @@ export const finetuneCommand: Command = {
           },
           beside: (model, given) => {
             const made = configuredAdapter(paced, model, given);
-            // What it began with was computed once, maybe elsewhere: the ledger has it.
+            // The initial adapter was computed once, maybe on another machine; the ledger has it.
             return made?.start && before ? adapterOfLedger(before, given) : made;
           },
         });
@@ -160,7 +160,7 @@ export const finetuneCommand: Command = {
       failed = error;
       throw error;
     } finally {
-      // A full disk stops a run as a signal does: its ledger is whole. So does a device that is lost once too often.
+      // A full disk, or a device that is lost too often, stops a run as a signal does: its ledger is intact.
       const stopped = signal.aborted || isFromSystem(failed) || failed instanceof DeviceLostError;
       if (stopped && await canGoOn()) {
         const also = options.flag("export") ? " --export" : "";
@@ -172,12 +172,12 @@ export const finetuneCommand: Command = {
   },
 };
 
-/** The configuration with that many milliseconds to a submission. */
+/** The configuration with the given number of milliseconds per submission. */
 function withSubmissions(config: TrainConfig, { submission }: PacingLimits): TrainConfig {
   return { ...config, device: { ...config.device, submission: Math.max(1, submission) } };
 }
 
-/** Trains to the end, or until interrupted: then undefined. */
+/** Trains to the end. Undefined if it was interrupted. */
 async function train(
   call: Call,
   config: TrainConfig,
@@ -253,7 +253,7 @@ async function train(
         );
         await writeCurve(run.folder.curve, run.metrics.events, describeTask(config));
       } else if (event.type === "step") {
-        // The first step compiles: time is told from those after it.
+        // The first step includes compilation, so time is estimated from the steps after it.
         first ??= event.step;
         warn(still.add(event.derivatives));
         loss = loss === undefined ? event.loss : 0.95 * loss + 0.05 * event.loss;
@@ -287,7 +287,7 @@ async function train(
   }
 }
 
-/** Evaluations that are still to come after a step. */
+/** Number of evaluations that are still to come after a step. */
 function evaluationsAfter(step: number, { steps, evaluateEvery }: TrainConfig): number {
   const between = evaluateEvery > 0
     ? Math.floor((steps - 1) / evaluateEvery) - Math.floor(step / evaluateEvery)
@@ -295,7 +295,7 @@ function evaluationsAfter(step: number, { steps, evaluateEvery }: TrainConfig): 
   return Math.max(0, between) + 1;
 }
 
-/** Before and after, on what was not trained on; the tuned model if it is wanted. */
+/** Prints losses before and after training on examples that were not trained on, and exports the tuned model if asked to. */
 async function summarise(
   call: Call,
   config: TrainConfig,

@@ -1,5 +1,5 @@
 /**
- * `qzo generate`: text after a prompt, as it is made.
+ * `qzo generate`: continues a prompt and prints the text as it is generated.
  *
  * @module
  */
@@ -37,7 +37,7 @@ export const generateCommand: Command = {
   keys: ["model", "seed", "device", "quantize"],
   run: async (call) => {
     const { options, terminal, signal } = call;
-    call.config(); // What is wrong in it is told before a prompt is waited for.
+    call.config(); // Reports mistakes in it before waiting for a prompt.
     const prompt = options.text("prompt") ??
       (await terminal.input())?.replace(/\r?\n$/, "");
     if (prompt === undefined) {

@@ -77,7 +77,7 @@ export const inspectCommand: Command = {
 
 async function isLedger(path: string): Promise<boolean> {
   const isFile = await Deno.stat(path).then((it) => it.isFile, () => false);
-  // What is not there or may not be read, opening it as a model tells.
+  // If it is missing or unreadable, opening it as a model reports that.
   return isFile && await headOfFile(path).then(
     ({ text }) => text.startsWith("QZOLEDGR"),
     () => false,

@@ -1,5 +1,5 @@
 /**
- * `qzo quantize`: a model in fewer bits.
+ * `qzo quantize`: quantises a model to fewer bits.
  *
  * @module
  */
@@ -56,10 +56,10 @@ import {
 import { evaluationStatus, forceOption, outputRules } from "../tuned.ts";
 import { UsageError } from "../usage_error.ts";
 
-/** Tokens of a calibration window. */
+/** Default number of tokens per calibration window. */
 const WINDOW = 512;
 
-/** Tokens of an evaluation's batch: long windows make many rows. */
+/** Maximum number of tokens per batch of an evaluation, unless one window is longer. */
 const ROWS = 2048;
 
 /** `qzo quantize`. */
@@ -220,10 +220,10 @@ export const quantizeCommand: Command = {
   },
 };
 
-/** Columns and rows of a matrix that is large enough for what does not grow with it. */
+/** Columns and rows of a matrix that is large enough for fixed costs not to matter. */
 const LARGE = 4096;
 
-/** Every format with the bits that a weight takes, by where it can be written. */
+/** Prints every format with its bits per weight, grouped by the kind of output that can hold it. */
 function listFormats(terminal: Terminal): void {
   for (
     const [title, ofGguf] of [
@@ -304,7 +304,7 @@ async function readText(
   return text;
 }
 
-/** The perplexity of a model on the held-out windows, in words; a model that the device cannot hold has none. */
+/** The perplexity of a model on the held-out windows, as text. A model that does not fit on the device is not measured. */
 async function measured(
   { terminal, signal }: Call,
   gpu: Gpu,
@@ -329,7 +329,7 @@ async function measured(
   }
 }
 
-/** Writes the model, tensor by tensor as they are quantised. */
+/** Writes the model tensor by tensor, as each is quantised. */
 async function write(
   { signal }: Call,
   { base, how, path }: {

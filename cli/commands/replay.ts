@@ -1,5 +1,5 @@
 /**
- * `qzo replay`: a ledger back into offsets, on the device and on the host, which must agree to the bit.
+ * `qzo replay`: rebuilds the offsets of a ledger on the device and on the host, which must agree bit for bit.
  *
  * @module
  */
@@ -70,7 +70,7 @@ export const replayCommand: Command = {
   },
 };
 
-/** How many offsets differ in any bit. */
+/** Number of offsets that differ in any bit. Infinite if a tensor is missing or has another length. */
 function differences(a: Offsets, b: Offsets): number {
   let count = 0;
   for (const [name, values] of a) {

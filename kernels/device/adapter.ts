@@ -60,7 +60,7 @@ export async function requestDevice(
   }
   const requiredFeatures = WANTED_FEATURES.filter((f) => adapter.features.has(f));
   const { subgroupMinSize: min, subgroupMaxSize: max } = adapter.info;
-  // An adapter that cannot have them says a size of 0, and asking would cost a device.
+  // An adapter without subgroups reports a size of 0. Do not request them from it, because a failed request would use up the adapter.
   if (max !== 0) {
     try {
       const device = await adapter.requestDevice({
@@ -69,7 +69,7 @@ export async function requestDevice(
       });
       return { device, subgroups: { min: min ?? 4, max: max ?? 128 } };
     } catch {
-      // Refused, which uses up nothing: the same without is asked for below, and what else is wrong shows there.
+      // Rejected, which uses up nothing. The request below is without subgroups, and reports whatever else is wrong.
     }
   }
   return {

@@ -1,5 +1,5 @@
 /**
- * Buffers for intermediate results, of which those that do not live at the same time share one.
+ * Assigns buffers to intermediate results. Results that do not live at the same time share a buffer.
  *
  * @module
  */
@@ -15,12 +15,12 @@ export interface Lifetime {
 }
 
 /**
- * Assigns a slot to each result, the largest first: to the largest slot that is free while the result lives, or to a new one of its own size. No slot is larger than its
- * largest result, and results that live long do not take slots that larger ones need.
+ * Assigns a slot to each result, largest result first: the largest slot that is free while the result lives, or a new slot of the result's size. No
+ * slot is larger than its largest result, and results that live long do not take slots that larger ones need.
  *
  * @returns The bytes of each slot, and the slot of each result.
  *
- * Source: greedy by size, of Pisarchyk and Lee, Efficient memory management for deep neural net inference (arXiv 2001.03288).
+ * Source: greedy by size, in Pisarchyk and Lee, Efficient memory management for deep neural net inference (arXiv 2001.03288).
  *
  * @example A small result that lives long, and large ones before and after it begins
  * ```ts
@@ -40,7 +40,7 @@ export function assignSlots(
     results[b].bytes - results[a].bytes || results[a].first - results[b].first
   );
   const slots: number[] = [];
-  /** Of each slot, in order. */
+  /** Lifetimes in each slot, in order. */
   const lives: Lifetime[][] = [];
   const slotOf: number[] = [];
   for (const i of order) {
@@ -57,7 +57,7 @@ export function assignSlots(
   return { slots, slotOf };
 }
 
-/** Where a life fits in between others; -1 if it overlaps one. */
+/** Index at which a lifetime fits between others, or -1 if it overlaps one. */
 function placeIn(lives: readonly Lifetime[], { first, last }: Lifetime): number {
   let low = 0;
   for (let high = lives.length; low < high;) {

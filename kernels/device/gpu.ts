@@ -285,7 +285,7 @@ export class Gpu implements Disposable {
     try {
       result = await wait();
     } catch (cause) {
-      // The news of the loss may come after the failure that it causes.
+      // The loss may be reported after the failure that it causes.
       await new Promise((resolve) => setTimeout(resolve, 0));
       this.check();
       throw new DeviceLostError(
@@ -317,7 +317,7 @@ export class Gpu implements Disposable {
     }
     const message = this.#uncaptured;
     this.#uncaptured = undefined;
-    // A shader that did not compile is the cause of what was reported after it.
+    // A shader that did not compile causes the errors reported after it.
     this.pipelines.check();
     if (message !== undefined) {
       if (/memory/i.test(message)) {

@@ -120,7 +120,7 @@ export class PipelineCache {
       compute: { module, entryPoint: "main" },
     });
     if (this.#compilesLate) this.#cold.add(pipeline);
-    // The scope resolves later; whoever first uses a broken pipeline sees the same text through `failure`.
+    // The scope resolves later; `check` then throws the error.
     device.popErrorScope().then((error) => {
       if (error) this.#failure ??= compileError(label, source, error.message);
     }, () => {});

@@ -1,12 +1,12 @@
 /**
- * A graph without what nothing comes of.
+ * Removes dispatches without any effect from a graph.
  *
  * @module
  */
 
 import { type Dispatch, type Graph, type Value, valueOf } from "./graph.ts";
 
-/** Drops the dispatches of a graph from number `first` on that write nothing but values which no dispatch behind them reads. */
+/** Removes, from dispatch `first` on, those that write only values which no later dispatch reads. */
 export function prune({ dispatches }: Graph, first = 0): void {
   const read = new Set<Value>();
   const kept: Dispatch[] = [];

@@ -1,43 +1,43 @@
 /**
- * Mesa's loader prints an error, twice, where `XDG_RUNTIME_DIR` is not set, as in containers and notebooks, though nothing of it is needed
- * to compute. While the adapter is asked for it has a folder.
+ * Sets `XDG_RUNTIME_DIR` while an adapter is requested. If it is not set, as in containers and notebooks, Mesa's loader prints an error twice,
+ * although computing does not need it.
  *
  * @module
  */
 
 const NAME = "XDG_RUNTIME_DIR";
 
-/** What of the process is asked and set. */
+/** Access to the environment of a process. */
 export interface RuntimeFolderHost {
-  /** The system. */
+  /** Operating system, such as `linux`. */
   readonly os: string;
-  /** Whether a variable may be read and set without asking anyone. */
+  /** Whether an environment variable may be read and set without a permission prompt. */
   may(name: string): boolean;
-  /** A variable. */
+  /** Reads a variable. */
   get(name: string): string | undefined;
-  /** Sets one, or removes it. */
+  /** Sets a variable, or removes it. */
   set(name: string, value: string | undefined): void;
 }
 
 /** This process. */
 const thisProcess: RuntimeFolderHost = {
-  // No Deno in Node: there the loader says what it says.
+  // Node has no Deno object; the loader's messages are not suppressed there.
   os: typeof Deno === "undefined" ? "" : Deno.build.os,
   may: (name) => {
     try {
       return Deno.permissions.querySync({ name: "env", variable: name }).state === "granted";
     } catch {
-      return false; // in Node, where there is nothing to ask
+      return false; // permissions cannot be queried
     }
   },
   get: (name) => Deno.env.get(name),
   set: (name, value) => value === undefined ? Deno.env.delete(name) : Deno.env.set(name, value),
 };
 
-/** How many are asking: the last one puts the variable back. */
+/** Number of requests in progress. The last one removes the variable. */
 let asking = 0;
 
-/** What `ask` gives, with the variable set while it asks; where it is set already, or may not be, nothing is changed. */
+/** Calls `ask` with the variable set, and returns its result. If the variable is already set, or must not be set, nothing is changed. */
 export async function withRuntimeFolder<T>(
   ask: () => Promise<T>,
   host: RuntimeFolderHost = thisProcess,

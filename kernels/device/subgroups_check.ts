@@ -9,7 +9,7 @@ import type { Gpu } from "./gpu.ts";
 import { Graph } from "./graph.ts";
 import { compileGraph } from "./plan.ts";
 
-// Browsers want the directive, Deno's compiler refuses it (gfx-rs/wgpu#5555).
+// Browsers require the directive, and Deno's compiler rejects it (gfx-rs/wgpu#5555).
 const ENABLE = typeof Deno === "undefined" ? "enable subgroups;\n" : "";
 const SOURCE = `${ENABLE}@group(0) @binding(0) var<uniform> one: u32;
 @group(0) @binding(1) var<storage, read_write> sums: array<u32>;

@@ -63,7 +63,7 @@ export class DeviceTensor implements Disposable {
    * @throws {RangeError} when a row exceeds a binding, or the layout cannot hold the columns.
    */
   constructor(name: string, layout: Layout, rows: number, columns: number, maxBinding: number) {
-    // Vectors that are added, such as the bias of a head, have as many elements as the vocabulary.
+    // Vectors that are added, such as the bias of a head, may have any number of elements, such as the size of the vocabulary.
     const multiple = isQuantised(layout) ? columnMultiple(layout) : rows === 1 ? 1 : 4;
     if (!(rows > 0) || !(columns > 0) || columns % multiple !== 0) {
       throw new RangeError(
@@ -176,7 +176,7 @@ function rowsPerPiece(
     return Math.max(words.codes, words.scales) * 4;
   };
   if (bytesFor(rows) <= max) return rows;
-  // Pieces of column layouts begin with the first class, so that kernels need not know where a piece lies.
+  // Pieces of column layouts begin with the first class, so that kernels need not know the position of a piece.
   const period = rowPeriod(layout);
   const step = period === undefined ? 64 : 16 * period;
   const fit = Math.floor(max / (bytesFor(step) / step) / step) * step;

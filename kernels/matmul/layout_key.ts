@@ -1,5 +1,5 @@
 /**
- * What of a packed tensor's layout decides the text of a shader.
+ * The part of a shader key that follows from a packed tensor's layout.
  *
  * @module
  */
@@ -17,20 +17,20 @@ import { SUPER_SCALES, type SuperScales } from "../../quant/layouts/super_scales
 import type { DeviceTensor } from "../device/tensor.ts";
 import type { ShaderKey } from "../device/template.ts";
 
-/** Bytes of a uniform binding that every adapter allows. */
+/** Size in bytes of a uniform binding that every adapter supports. */
 export const UNIFORM_BYTES = 65536;
 
-/** What kernels know of a layout. */
+/** How kernels handle a layout. */
 interface Kernels<L> {
-  /** How to unpack it, where that differs from {@linkcode NOTHING}. */
+  /** How to unpack it: the entries that differ from {@linkcode NOTHING}. */
   key(layout: L): ShaderKey;
-  /** Words of codes that one load of the register kernel takes. */
+  /** Number of words of codes per load of the register kernel. */
   codeWords(layout: L, columns: number): number;
-  /** What one load of scales of the register kernel takes; see {@linkcode scaleLoad}. */
+  /** Size of one load of scales in the register kernel; see {@linkcode scaleLoad}. */
   scaleLoad(layout: L, weight: DeviceTensor, unit: number): { units: number; vector: boolean };
-  /** Groups of a row, as kernels are told. */
+  /** Number of groups per row, as kernels count them. */
   groups(layout: L, weight: DeviceTensor): number;
-  /** Columns of such a group. */
+  /** Number of columns in such a group. */
   columns(layout: L, weight: DeviceTensor): number;
 }
 
@@ -84,7 +84,7 @@ const KERNELS: { readonly [K in Layout["kind"]]: Kernels<Extract<Layout, { kind:
       };
     },
     codeWords: bitWords,
-    // All in one, or the exponents in a word.
+    // All scales at once, or the exponents in one word.
     scaleLoad({ scales }) {
       const { words } = SUPER_SCALES[scales];
       return { units: words === 0 ? 4 : 8, vector: words === 4 };
@@ -106,7 +106,7 @@ function kernelsOf(layout: Layout): Kernels<Layout> {
   return KERNELS[layout.kind] as Kernels<Layout>;
 }
 
-/** What no layout says, in the order of keys. */
+/** Entries for everything that a layout does not have. */
 const NOTHING: ShaderKey = {
   DENSE: "none",
   ...codesKey({ bits: 0, center: 0 }),
@@ -124,7 +124,7 @@ export function layoutKey(layout: Layout): ShaderKey {
   return { LAYOUT: layout.kind, ...NOTHING, ...kernelsOf(layout).key(layout) };
 }
 
-/** Codes of a few bits; of none those that have a byte each. */
+/** How to unpack codes of `bits` bits. With 0 bits, each code takes a byte. */
 function codesKey(
   { bits, center, table }: { bits: number; center: number; table?: CodeTable | undefined },
 ): ShaderKey {
@@ -141,7 +141,7 @@ function codesKey(
   };
 }
 
-/** Words of a book in a block of 32 columns, and blocks in a word. */
+/** Number of words per book in a block of 32 columns, and number of blocks per word. */
 export function codebookBlock(layout: CodebookLayout): { words: number; blocks: number } {
   const { wordColumns } = codebookShape(layout);
   return { words: Math.max(1, 32 / wordColumns), blocks: Math.max(1, wordColumns / 32) };
@@ -163,7 +163,7 @@ function codebookKey(layout: CodebookLayout): ShaderKey {
   };
 }
 
-/** What points of a grid are made of; see grid_points.wgsl. */
+/** The composition of a grid's points; see grid_points.wgsl. */
 function gridKey(scales: SuperScales): ShaderKey {
   const grid = gridNamed(scales);
   if (!grid) return {};
@@ -185,7 +185,7 @@ function gridKey(scales: SuperScales): ShaderKey {
   };
 }
 
-/** What codes stand for, with the values where code_table.wgsl has no formula for them. */
+/** The values of codes. They are listed if code_table.wgsl has no formula for them. */
 function tableKey(table: CodeTable | undefined): ShaderKey {
   const key: Record<string, string> = { TABLE: table ?? "none" };
   if (table === "nf4" || table === "fp4") {
@@ -198,7 +198,7 @@ function wgslNumber(value: number): string {
   return Number.isInteger(value) ? `${value}.0` : String(value);
 }
 
-/** Words of codes that one load of the register kernel takes. */
+/** Number of words of codes per load of the register kernel. */
 export function codeWords(layout: Layout, columns: number): number {
   return kernelsOf(layout).codeWords(layout, columns);
 }
@@ -209,12 +209,12 @@ export function scaleLoad(weight: DeviceTensor, unit: number): ShaderKey {
   return { SCALE_UNITS: units, SCALE_VECTOR: vector };
 }
 
-/** What kernels are told as groups: of super-blocks blocks of 32, of column layouts the classes of rows. */
+/** Number of groups as kernels count them: blocks of 32 columns in super-blocks, classes of rows in column layouts, otherwise groups per row. */
 export function scaleGroups(weight: DeviceTensor): number {
   return kernelsOf(weight.layout).groups(weight.layout, weight);
 }
 
-/** Columns of such a group. */
+/** Number of columns in such a group. */
 export function scaleColumns(weight: DeviceTensor): number {
   return kernelsOf(weight.layout).columns(weight.layout, weight);
 }

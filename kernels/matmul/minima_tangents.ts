@@ -1,6 +1,6 @@
 /**
- * What a change of minima or zero points does to a product: they multiply the sums of its input over the columns of their groups, so that
- * it costs a group's share of the product.
+ * The effect of a change of minima or zero points on a product. They multiply the sums of the input over the columns of their groups, so the cost is
+ * that of the product divided by the group size.
  *
  * @module
  */
@@ -35,26 +35,26 @@ export function groupSums(
   return y;
 }
 
-/** Adds to the tangents of a product what the tangents of its minima or zero points (`planes`, of each piece) make of the first branch of x. */
+/** Adds to the tangents of a product the effect of the tangents of its minima or zero points (`planes`, one per piece) on the first branch of x. */
 export function addMinimaTangents(
   graph: Graph,
   x: Operand,
   weight: DeviceTensor,
   { rows, branches, y, planes, perturbation }: {
     readonly rows: number;
-    /** Of tangents. */
+    /** Number of tangents. */
     readonly branches: number;
-    /** `[1 + branches][M][N]`. */
+    /** The product, `[1 + branches][M][N]`. */
     readonly y: Value;
-    /** By piece, `[branches][groups][rows of the piece, rounded up to 4]`. */
+    /** Tangents of the minima or zero points, one per piece: `[branches][groups][rows of the piece, rounded up to 4]`. */
     readonly planes: readonly Value[];
-    /** Of the scales, without noise. */
+    /** Perturbation of the scales, without noise. */
     readonly perturbation?: Perturbation | undefined;
   },
 ): void {
   const sums = groupSums(graph, x, weight, rows);
   const { SECOND } = layoutKey(weight.layout);
-  // Minima are added as they are, zero points multiplied by their scales.
+  // Minima are added as they are; zero points are multiplied by their scales.
   const bound = bindPerturbation(SECOND === "zero" ? perturbation : undefined);
   weight.pieces.forEach((piece, i) => {
     const total = branches * rows * piece.rows;

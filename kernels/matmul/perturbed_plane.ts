@@ -20,9 +20,9 @@ import zerosSource from "./vector_and_zeros.wgsl.ts";
 
 /** The offsets and noise of a tensor. */
 export interface TensorPerturbations {
-  /** Those of its scales (in a dense tensor, of its elements). */
+  /** Offsets and noise of its scales (in a dense tensor, of its elements). */
   readonly perturbation: Perturbation | undefined;
-  /** Those of its codebook entries, or of its minima (zero points). */
+  /** Offsets and noise of its codebook entries, or of its minima (zero points). */
   readonly plane: Perturbation | undefined;
 }
 

@@ -99,7 +99,7 @@ export function recordProduct(
     const windows = kernel.source === register && options.adapterClass === "software"
       ? rowWindows(x, weight.columns, piece.rows, tile, options)
       : undefined;
-    // Rows and their tangents lie in two ranges even if one window holds all of the rows.
+    // Rows and their tangents are in two ranges even if one window holds all rows.
     const apartRows = windows !== undefined &&
       (windows.length > 1 || windows[0].moved !== undefined);
     for (const window of windows ?? [{ first: 0, end: totalRows, x, moved: undefined }]) {
@@ -275,7 +275,7 @@ function kernelOf(
       workgroups: branchTiles * branches,
     };
   }
-  // A tile of several branches would need the books or minima of each.
+  // A tile across several branches would need the books or minima of each of them.
   const mixed = rows < tile.rows && !plane && !adds && !fused;
   const words = codeWords(layout, inputs);
   const tiles = mixed

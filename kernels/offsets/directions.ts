@@ -1,5 +1,5 @@
 /**
- * What shaders include of the structures of directions, made of their table.
+ * The texts that shaders include for the structures of directions, generated from their table.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import { structureNames, structureOf } from "../../optim/directions/structures.ts";
 import type { ShaderLibrary } from "../device/template.ts";
 
-/** A `#if` of what a structure has, and an `#else`. */
+/** An `#if` over the structures that have a text, and an `#else` for the others. */
 function byStructure(
   text: (name: typeof structureNames[number]) => string | undefined,
   otherwise?: string,
@@ -23,8 +23,10 @@ function byStructure(
 const shaderOf = (name: typeof structureNames[number]) => structureOf(name).wgsl;
 
 /**
+ * Texts for `#include`:
+ *
  * - `direction_functions.wgsl`, `direction_z.wgsl`: functions and body of `noise4`
- * - `direction_turns.wgsl`, `direction_takes_part.wgsl`: functions and condition of the update, where tensors take turns
+ * - `direction_turns.wgsl`, `direction_takes_part.wgsl`: functions and condition of the update, if tensors take turns
  */
 export const DIRECTION_SHADERS: ShaderLibrary = {
   "direction_functions.wgsl": byStructure((name) => shaderOf(name)?.functions),

@@ -1,5 +1,5 @@
 /**
- * Sums over gradients, in a fixed order: their norm, and their product with a tangent.
+ * Sums over gradients in a fixed order: their norm, and their dot product with a tangent.
  *
  * @module
  */
@@ -8,19 +8,19 @@ import type { Graph, Value } from "../device/graph.ts";
 import type { Storage } from "../device/storage.ts";
 import source from "./gradient_product.wgsl.ts";
 
-/** The most workgroups that share the sum of one arena. */
+/** Maximum number of workgroups that share the sum of one arena. */
 const MOST_PARTIALS = 256;
 
-/** A part of a gradient, and what it is multiplied by. */
+/** A part of a gradient, and the tangent that it is multiplied by. */
 interface Factors {
   readonly gradient: Value | Storage;
   /** Size of the gradient in bytes. */
   readonly bytes: number;
-  /** As long as the gradient. */
+  /** Has as many elements as the gradient. */
   readonly tangent?: Value;
 }
 
-/** Records the product of all parts with their tangents into `result[index]`; without tangents, their norm. */
+/** Records the dot product of all parts with their tangents into `result[index]`. Without tangents, records their norm. */
 export function gradientProduct(
   graph: Graph,
   parts: readonly Factors[],

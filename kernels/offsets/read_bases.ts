@@ -55,7 +55,7 @@ export async function basesOf(
     const storage = plane === "codebook" ? codebook : piece[plane];
     if (!storage) throw new TypeError(`Cannot read the scales of "${name}": it has none`);
     const [bytes] = await gpu.read([{ buffer: storage.buffer, bytes: words[plane] * 4 }]);
-    // Nothing else is looked at.
+    // Nothing else is read.
     const packed = {
       layout,
       columns,

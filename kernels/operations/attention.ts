@@ -12,7 +12,7 @@ import tangentSource from "./tangents/attention_tangent.wgsl.ts";
 import { attentionAdjoint, isLooped } from "./adjoints/attention_adjoint.ts";
 import type { ForwardContext } from "./context.ts";
 
-/** Heads whose value and tangent one invocation finds from the same keys: of wider ones it would hold too much. */
+/** Widest head whose value and tangent are computed together by one invocation. Wider ones would need too many registers. */
 const WIDEST_JOINT_HEAD = 128;
 
 /** Options of {@linkcode attention}. */
@@ -134,7 +134,7 @@ function recordHeads(
       ...(sharedKeys > 0 ? [sharedKeys] : []),
     ],
     firstGroup: 10,
-    // Of sequences without an end: how long they are is in the batch.
+    // An upper bound: the lengths of the sequences are known only from the batch.
     work: total * headDimension * Math.min((keyRows ?? rows) + sharedKeys, window ?? Infinity),
     workgroups: Math.ceil(total / 32),
   });
@@ -167,7 +167,7 @@ export function attention(
   v: Value | Storage,
   shape: AttentionShape,
 ): Value {
-  // Not all that is spread into a shape is one's.
+  // Callers may pass objects with additional keys.
   const { heads, keyValueHeads, headDimension, keyRows, rolling, window, scale, cap } = shape;
   const { sharedKeys } = shape;
   const attributes = {

@@ -14,7 +14,7 @@ export interface BatchShape {
   readonly candidates: number;
   /** Number of examples. */
   readonly examples: number;
-  /** Those of a second batch, which a step takes the gradient of while this one is looked at along noise. Default: there is none. */
+  /** Capacities of a second batch, whose gradient a step takes while the first is evaluated along noise. Default: none. */
   readonly second?: BatchShape | undefined;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Operations of element by element.
+ * Element-wise operations.
  *
  * @module
  */
@@ -9,13 +9,13 @@ import type { Operand, Operation } from "../device/operation.ts";
 import type { ShaderKey } from "../device/template.ts";
 
 /**
- * An operation whose every element follows from those of its inputs at the same place; inputs have as many as the last of them, a multiple
- * of 4. Its shader is told the number of quads, binds the inputs from 1 on (at most two) and the result at 3.
+ * An operation in which each element depends only on the elements of its inputs at the same position. The result has as many elements as the last
+ * input, a multiple of 4. The shader's parameter is the number of quads; the inputs (at most two) are bound from 1, and the result at 3.
  *
- * @param name Of the operation and its dispatch
- * @param result What the value is called
- * @param source The shader
- * @param key What selects its variant, where there are several
+ * @param name Name of the operation and its dispatch.
+ * @param result Label of the result.
+ * @param source The shader.
+ * @param key Returns the key that selects the shader's variant. Default: no key.
  */
 export function elementwise(
   name: string,

@@ -126,7 +126,7 @@ export const batchLossOperation: Operation<BatchLossAttributes, Storage> = {
     recordLosses(graph, logProbabilities, attributes, attributes.context.branches);
     return attributes.losses;
   },
-  // The value is the run's first loss, whichever of its directions these are.
+  // The value is always the first loss of the step, whichever of its directions these are.
   tangent(graph, [logProbabilities], { context, lossRows, losses, first, scores, ...rest }) {
     const { branches, batch, layout } = context;
     const value = { context, lossRows, losses, scores, ...rest };

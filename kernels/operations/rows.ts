@@ -1,6 +1,5 @@
 /**
- * How reductions over rows are split: a software adapter wants a row to an invocation, a GPU the lanes of a workgroup on each row. The shader's side
- * is rows.wgsl.
+ * How reductions over rows are divided: one row per invocation on software adapters, one row per workgroup on GPUs. The shader's side is rows.wgsl.
  *
  * @module
  */
@@ -8,10 +7,10 @@
 import type { AdapterClass } from "../device/gpu.ts";
 import type { Dispatch } from "../device/graph.ts";
 
-/** Rows of a workgroup whose every invocation has its own. */
+/** Rows per workgroup if each invocation has its own row. */
 const ROWS_OF_A_GROUP = 8;
 
-/** The part of a dispatch's key that splits `rows` rows, on GPUs among `wide` lanes each, and its workgroups. */
+/** The part of a dispatch's key that divides `rows` rows, and its number of workgroups. On GPUs, `wide` lanes share a row. */
 export function splitRows(
   adapterClass: AdapterClass,
   rows: number,

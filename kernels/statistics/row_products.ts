@@ -166,7 +166,7 @@ function byColumns(
   padded: number,
 ): Float32Array<ArrayBuffer> {
   const turned = new Float32Array(columns * padded);
-  // Eight columns at a time: a line of the cache that is read, eight that are written.
+  // Eight columns at a time, so that each step reads one cache line and writes eight.
   for (let k = 0; k < columns; k += 8) {
     const width = Math.min(8, columns - k);
     for (let i = 0; i < count; i++) {

@@ -74,14 +74,14 @@ export async function replayMoves(
   const turns = new Turns();
   let done = 0;
   while (done < list.length) {
-    // Where a projection reads the base between steps, each step is a dispatch of its own.
+    // If a projection reads the base between steps, each step is a separate dispatch.
     const perDispatch = bounded ? 1 : Math.min(MOST_STEPS, allowed());
     using replay = new Replay(gpu, rule, offsets, tensors, { perStep, perDispatch });
-    // Until the device has shown that it is much faster or slower.
+    // Stop when the device turns out to be much faster than assumed, so that dispatches can have more steps.
     const stale = () => !bounded && Math.min(MOST_STEPS, allowed()) > 2 * perDispatch;
     do {
       const most = Math.floor(2 * gpu.pacing.submissionWork / (work * perDispatch));
-      // A wait stops everything until the device is done, and each costs some milliseconds.
+      // Queue several dispatches per wait, because each wait costs some milliseconds.
       for (let i = 0; i < Math.max(1, Math.min(MOST_WAITING, most)) && done < list.length; i++) {
         if (turns.due) await turns.give();
         signal?.throwIfAborted();

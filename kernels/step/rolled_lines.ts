@@ -1,6 +1,7 @@
 /**
- * Straight-line WGSL made short: runs of statements that say the same of one element after another become loops over arrays. The operations and
- * their order by element stay, and so do the bits; what becomes less is the text, which drivers compile in more than proportional time.
+ * Shortens straight-line WGSL: runs of statements that repeat the same operations for one element after another become loops over arrays. The
+ * operations and their order per element stay the same, and so do the resulting bits. The text becomes shorter, which matters because drivers'
+ * compile time grows faster than its length.
  *
  * @module
  */
@@ -9,17 +10,17 @@ import { type Place, planned, type Run, type Statement, statement } from "./stat
 
 /** Statements with loops. */
 export interface RolledLines {
-  /** As they were given. */
+  /** The sections, in the given order. */
   readonly sections: string[][];
-  /** Words that the statements need of an array `scratch` of u32: in the memory of a function they would be compiled for minutes. */
+  /** Words that the statements need in an array `scratch` of u32 in a buffer. With a function's variables, compilation would take minutes. */
   readonly words: number;
 }
 
 /**
- * The same statements with loops in place of long runs.
+ * Replaces long runs of statements by loops.
  *
- * @param sections Statements, one a text, each section in a place of its own; what one declares by `let` later ones may name
- * @param typeOf The type of the scalar that a name stands for
+ * @param sections Sections of statements, one statement per text. Later sections may use what earlier ones declare by `let`.
+ * @param typeOf Returns the type of the scalar with the given name.
  *
  * @example A sum over what a map makes
  * ```ts
@@ -50,16 +51,16 @@ export function rolledLines(
   return { sections: lines, words: names.words };
 }
 
-/** How scalars are called once some are elements of arrays. */
+/** The names of scalars after some have become elements of arrays. */
 class Names {
   readonly #places: ReadonlyMap<string, Place>;
   readonly #numbers = new Map<Run, number>();
-  /** Lines of runs whose values are named outside their pass; of those, where only the last value is. */
+  /** Lines of runs whose values are used outside their pass: all of the values, or only the last. */
   readonly #kept = new Map<Run, Map<number, "last" | "all">>();
-  /** Where the values of lines begin in the scratch memory. */
+  /** Start of each line's values in the scratch memory. */
   readonly #firsts = new Map<Run, Map<number, number>>();
   readonly #types = new Map<Run, string[]>();
-  /** Words of scratch memory. */
+  /** Number of words of scratch memory. */
   words = 0;
 
   constructor(
@@ -89,11 +90,11 @@ class Names {
           const lines = carried.get(step) ?? new Set();
           carried.set(step, lines.add(source.line));
         }
-        // An element of another loop in each pass.
+        // Each pass uses another element of a loop's array.
         if (source?.kind === "array") this.#keep(places.get(source.first)!, "all");
       }
     }
-    // What a loop hands on from pass to pass is there behind it as well.
+    // A value carried from pass to pass is also available after the loop.
     for (const [run, lines] of carried) {
       for (const line of lines) this.#keep({ run, line, pass: run.count - 1 }, "last");
     }
@@ -110,7 +111,7 @@ class Names {
     if (lines.get(line) !== "all") lines.set(line, how);
   }
 
-  /** Where a value lies in the scratch memory. */
+  /** Index of a value in the scratch memory. */
   #first({ run, line, pass }: Place): number {
     let first = this.#firsts.get(run)?.get(line);
     if (first === undefined) {
@@ -122,7 +123,7 @@ class Names {
     return first + pass;
   }
 
-  /** A value that lies there, at an index in words. */
+  /** The value at an index of the scratch memory, in words. */
   #element({ run, line }: Place, index: string): string {
     return this.#typeOf(run, line) === "u32"
       ? `scratch[${index}]`
@@ -137,7 +138,7 @@ class Names {
     return `carry${this.#numbers.get(run)}_${line}`;
   }
 
-  /** A scalar, outside of the loop that makes it. */
+  /** A scalar outside the loop that computes it. */
   #named(name: string): string {
     const place = this.#places.get(name);
     if (!place) return name;
@@ -153,7 +154,7 @@ class Names {
       run.sources.flat().some((source) => source?.kind === "before" && source.line === line);
   }
 
-  /** A statement outside of loops. */
+  /** A statement outside loops. */
   statement({ pieces, holes, declares }: Statement): string {
     return pieces[0] + holes.map(({ word, kind }, h) => {
       const now = kind !== "name" || word === declares ? word : this.#named(word);
@@ -161,7 +162,7 @@ class Names {
     }).join("");
   }
 
-  /** A loop and what it declares. */
+  /** A loop, with the variables that it carries. */
   loop(run: Run, statements: readonly Statement[]): string[] {
     const before: string[] = [];
     const body: string[] = [];

@@ -1,6 +1,6 @@
 /**
- * The scalar part of a step as shaders: the optimiser's program, emitted as WGSL from the same functions the host runs, and what decides
- * whether a step that was tried is made.
+ * The scalar part of a step as shaders: the optimiser's program, emitted as WGSL from the same functions that run on the host, and the decision
+ * whether a tried step is made.
  *
  * @module
  */
@@ -18,21 +18,21 @@ import { wgslLiteral } from "../../optim/algebra/wgsl_ops.ts";
 import { roundCoefficientWgsl } from "../../optim/offset.ts";
 import { hostScalarCount } from "../../optim/steps/scalar_program.ts";
 
-/** A shader whose variants are programs: its text, and what its key inserts. */
+/** A shader with the text of a program inserted. */
 export interface ProgramShader {
-  /** With `#insert` lines. */
+  /** The shader, with `#insert` lines. */
   readonly source: string;
-  /** The texts. */
+  /** The texts to insert. */
   readonly key: ShaderKey;
 }
 
-/** One with loops needs memory for what they hand on. */
+/** The shader of a scalar step. A program with loops needs scratch memory. */
 export interface ScalarShader extends ProgramShader {
-  /** Of the array `scratch`; 0 where there is none. */
+  /** Number of words in the array `scratch`; 0 if there is none. */
   readonly words: number;
 }
 
-/** An optimiser's scalar part; its moves' seeds come with the step, or else are those of the branches. */
+/** The scalar part of an optimiser's step. If `seeded`, the seeds of its moves are inputs of the step; otherwise they are those of the branches. */
 export function scalarStep(
   optimiser: Optimiser,
   seeded: boolean,
@@ -56,7 +56,7 @@ export function scalarStep(
   const losses = estimator.branches.map((_, i) => `losses[${i}]`);
   const fields = [
     ...losses,
-    // Of candidates that are not evaluated yet.
+    // Losses of candidates that have not been evaluated yet.
     ...(accept?.candidates ?? []).map(() => "0.0"),
     ...program.derivatives,
     ...program.coefficients,
@@ -70,7 +70,7 @@ export function scalarStep(
       `steps[${d}] = vec4<u32>(${seed(d)}, select(0u, bitcast<u32>(${c}), moves), ${acts});`
     ),
     record: fields.map((field, i) => `records[at + ${i + 1}u] = ${field};`),
-    // All before any is written: a scalar may move from one place to another.
+    // Read all before writing any, because a scalar may move from one position to another.
     state: [
       ...program.state.map((s, i) => `let next${i} = bitcast<u32>(${s});`),
       ...program.state.map((_, i) => `control[${CONTROL_WORDS + i}] = next${i};`),
@@ -108,7 +108,7 @@ export function scalarStep(
   return { source: scalarSource, key, words: text.words };
 }
 
-/** Statements up to which a program is left as it is: drivers compile longer ones for seconds to minutes. */
+/** Number of statements up to which a program is left unchanged. Drivers take seconds to minutes to compile longer ones. */
 const LONGEST_UNROLLED = 512;
 
 /** The statements of a scalar step. */
@@ -120,7 +120,7 @@ interface ScalarStatements {
   readonly state: readonly string[];
 }
 
-/** A long program with loops for what it does to each of many scalars: the same operations in the same order. */
+/** A long program, with loops for what it repeats for many scalars. The operations and their order are the same. */
 function rolled({ program, finite, coefficients, record, state }: ScalarStatements) {
   const conditions = finite.map((condition) => `all_finite = all_finite && ${condition};`);
   const { sections: [first, second, third, fourth], words } = rolledLines(
@@ -137,7 +137,7 @@ function lines<T>(of: readonly T[], text: (one: T, i: number) => string = String
   return of.map(text).join("\n");
 }
 
-/** The WGSL of an optimiser's scalar part; its moves' seeds come with the step, or else are those of the branches. */
+/** The WGSL of {@linkcode scalarStep}. */
 export function scalarStepShader(
   optimiser: Optimiser,
   seeded = false,
@@ -147,7 +147,7 @@ export function scalarStepShader(
   return expandShader(source, key, SHADER_LIBRARY);
 }
 
-/** The second half of a step that is tried. */
+/** The second half of a tried step: chooses among its candidates. */
 export function acceptStep(
   { estimator, evaluations }: Optimiser,
   accept: AcceptRule,

@@ -1,10 +1,10 @@
 /**
- * Runs of statements that say the same of one element after another: where they are, and where what they name comes from.
+ * Finds runs of statements that repeat the same operations for one element after another, and where their operands come from.
  *
  * @module
  */
 
-/** What in a statement may differ from element to element: a scalar declared by `let`, an index in brackets, the bits of a literal. */
+/** A part of a statement that may differ from element to element: a scalar declared by `let`, an index in brackets, or the bits of a literal. */
 export interface Hole {
   readonly word: string;
   readonly kind: "name" | "index" | "literal";
@@ -12,15 +12,15 @@ export interface Hole {
 
 export interface Statement {
   readonly text: string;
-  /** Text between the holes, and what else must be alike. */
+  /** Text between the holes, and the kinds of the holes. Equal for statements that can share a loop. */
   readonly shape: string;
   readonly pieces: readonly string[];
   readonly holes: readonly Hole[];
-  /** The scalar that it declares. */
+  /** Name of the scalar that it declares. */
   readonly declares: string | undefined;
 }
 
-/** Where a hole's value comes from in each pass of a loop. */
+/** The source of a hole's value in each pass of a loop. */
 export type Source =
   | { readonly kind: "same"; readonly name: string }
   | { readonly kind: "array"; readonly first: string; readonly by: number }
@@ -29,7 +29,7 @@ export type Source =
   | { readonly kind: "index"; readonly first: number; readonly by: number }
   | { readonly kind: "literal"; readonly word: string };
 
-/** A loop: `count` times `lines` statements from the statement `from` on. */
+/** A loop of `count` passes over `lines` statements each, from statement `from` on. */
 export interface Run {
   readonly from: number;
   readonly lines: number;
@@ -43,12 +43,12 @@ export interface Place {
   readonly pass: number;
 }
 
-/** Statements that a loop must stand for at least. */
+/** Minimum number of statements that a loop replaces. */
 const LEAST = 24;
-/** Statements of one pass at most. */
+/** Maximum number of statements per pass. */
 const MOST_LINES = 32;
 
-/** A statement and what in it may differ. */
+/** Parses a statement into its holes and the text between them. */
 export function statement(text: string, declared: ReadonlySet<string>): Statement {
   const pieces: string[] = [];
   const holes: Hole[] = [];
@@ -69,10 +69,10 @@ export function statement(text: string, declared: ReadonlySet<string>): Statemen
   return { text, shape: `${pieces.join("\0")}\0${kinds}`, pieces, holes, declares };
 }
 
-/** Names, literals, and an index or what is added to one, in brackets. */
+/** Names, literals and, in brackets, an index or the number added to one. */
 const WORDS = /\b[A-Za-z_]\w*|\b0x[0-9a-f]+u|\[(?:\w+ \+ )?(\d+u?)\]/g;
 
-/** The statements of a section, those of a loop together. */
+/** The statements of a section, with those of a loop combined. Adds the places of the loops' scalars to `places`. */
 export function planned(
   statements: readonly Statement[],
   places: Map<string, Place>,
@@ -111,7 +111,7 @@ function longestRun(
   return best;
 }
 
-/** The longest loop of so many statements a pass. */
+/** The longest loop with the given number of statements per pass. */
 function runOf(
   statements: readonly Statement[],
   { from, lines }: { readonly from: number; readonly lines: number },
@@ -137,7 +137,7 @@ function runOf(
     sources[line] = [];
     const { holes, declares } = statements[from + line];
     for (let h = 0; h < holes.length; h++) {
-      if (h === 0 && declares !== undefined) continue; // what it declares
+      if (h === 0 && declares !== undefined) continue; // the name that it declares
       const over = (pass: number) => statements[from + pass * lines + line].holes[h];
       const found = sourceOf(over, count, line, { own, places });
       if (!found || found.count < 2) return undefined;
@@ -148,7 +148,7 @@ function runOf(
   return { from, lines, count, sources };
 }
 
-/** Where a hole's values come from, and for how many passes that holds. */
+/** The source of a hole's values, and the number of passes for which it holds. */
 function sourceOf(
   over: (pass: number) => Hole,
   count: number,
@@ -173,11 +173,11 @@ function sourceOf(
     return { source: { kind, first, by }, count: found };
   }
   if (kind === "literal") {
-    // Literals of an element's own would be a table, which compiles no faster.
+    // Different literals per element would require a table, which does not compile faster.
     return { source: { kind, word: name }, count: passes((pass) => over(pass).word === name) };
   }
   if (name === next) {
-    // Not one of the loop itself.
+    // A scalar of the loop itself cannot be the same in each pass.
     if (own.has(name)) return undefined;
     return { source: { kind: "same", name }, count: passes((pass) => over(pass).word === name) };
   }

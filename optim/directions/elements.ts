@@ -1,5 +1,5 @@
 /**
- * Elements of directions without a structure: Threefry, four of them a call.
+ * Elements of directions without a structure: Threefry, four elements per call.
  *
  * @module
  */
@@ -33,7 +33,7 @@ export function fillElements(
   for (at += whole; at < out.length; at++) out[at] = elementAt(start + at);
 }
 
-/** Threefry with its rounds written out, four elements a call: the one hot loop of a replay on the host. */
+/** Threefry with unrolled rounds, four elements per call: the only hot loop of a replay on the host. */
 function fillQuads(
   normal: boolean,
   seed: Seed,

@@ -1,15 +1,15 @@
 /**
- * How long masks, blocks and factors are kept: people count steps, plans the draws that seeds follow from.
+ * Converts how long masks, blocks and factors are kept: users count steps, and plans count draws of directions, from which seeds follow.
  *
  * @module
  */
 import { type DirectionPlan, isStructure, mapParts, type PlanParts } from "./direction_plan.ts";
 import type { Transformation } from "../transformations/transformation.ts";
 
-/** What a plan may keep for a while. */
+/** The parts of a plan that may be kept for several steps. */
 export type Kept = PlanParts;
 
-/** `kept` with other times: `draws` of those that go with directions, `steps` of what is prepared anew. */
+/** `kept` with other durations: those of structures changed by `draws`, those of preparations by `steps`. */
 function retimed(
   kept: Kept,
   draws: (keep: number) => number,
@@ -22,8 +22,8 @@ function retimed(
 }
 
 /**
- * What is kept for so many steps, as the plan of an optimiser with that rule has it: in draws of directions, rounded up, where the rule holds
- * them for some steps; what is prepared anew in steps, rounded up to whole moves.
+ * Durations in steps, converted to those in the plan of an optimiser with the given rule. For structures, these are draws of directions, rounded up,
+ * because the rule may hold directions for several steps. For preparations, they are steps, rounded up to whole moves.
  */
 export function keptInPlan(
   kept: Kept,
@@ -36,7 +36,7 @@ export function keptInPlan(
   );
 }
 
-/** What a plan keeps, in steps: the inverse of {@linkcode keptInPlan} up to its rounding. */
+/** The durations of a plan in steps: the inverse of {@linkcode keptInPlan}, except for rounding. */
 export function keptInSteps(plan: DirectionPlan): Kept {
   return retimed(plan, (keep) => keep * plan.hold, (keep) => keep);
 }

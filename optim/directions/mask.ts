@@ -86,7 +86,7 @@ const maskKey = 0x7370617e;
 /** The mask of four elements as two words with two lanes each. A lane is compared with the highest lane that is kept. */
 function maskWords(word: number, tensorId: number, quad: number): [number, number] {
   if ((word & 0x8000) === 0) return threefry2x32([word, maskKey], [quad, tensorId]);
-  // One draw for the whole tensor, beyond the quads of any.
+  // One draw for the whole tensor, with a counter beyond the quads of any tensor.
   const [draw] = threefry2x32([word, maskKey], [0xffffffff, tensorId]);
   const lane = draw & 0xffff;
   const both = (lane | (lane << 16)) >>> 0;
@@ -101,7 +101,7 @@ function maskElements(
   out: Float32Array,
   { share }: NoisePlace,
 ): void {
-  // Lanes, from 0, that stay.
+  // Lanes below this are kept.
   const kept = share ?? (word >>> 16) + 1;
   for (let at = 0; at < out.length;) {
     const [a, b] = maskWords(word, tensorId, Math.floor((start + at) / 4));

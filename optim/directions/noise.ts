@@ -148,7 +148,7 @@ export function fillNoise<Out extends Float32Array>(
   const fill = structure === undefined ? undefined : structureOf(structure).fill;
   (fill ?? fillElements)(dense, seed, tensorId, start, out, place);
   const { gain = 0 } = place;
-  // A power of two: as exact as z was.
+  // Multiplying by a power of two is exact.
   if (gain !== 0) { for (let i = 0; i < out.length; i++) out[i] *= 2 ** gain; }
   return out;
 }

@@ -116,7 +116,7 @@ export function contrastOf(options: ContrastOfOptions = {}): Estimator {
       const zero = o.constant(0);
       const near = o.constant(1 / top);
       const far = o.constant(-1 / bottom);
-      // Each candidate's share of v.
+      // The weight of each candidate in v.
       const shares = ranks(o, losses).map((rank) =>
         o.select(
           o.less(rank, o.constant(top - 0.5)),
@@ -124,7 +124,7 @@ export function contrastOf(options: ContrastOfOptions = {}): Estimator {
           o.select(o.less(o.constant(candidates - bottom - 0.5), rank), far, zero),
         )
       );
-      // Against the first loss, so that a small difference is not lost in large sums.
+      // Relative to the first loss, so that small differences are not lost in large sums.
       const along = sum(
         o,
         shares.slice(1).map((share, i) => o.mul(share, o.sub(losses[i + 1], losses[0]))),

@@ -1,37 +1,37 @@
 /**
- * Fields of a header whose shape is not known yet.
+ * Reads fields of a header whose shape has not been checked yet.
  *
  * @module
  */
 import type { JsonValue } from "../json.ts";
 
-/** One field of a record of unknown shape. */
+/** An object of unknown shape. */
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** What is thrown for a header that says something impossible. */
+/** The error for an invalid header. */
 export function bad(why: string): SyntaxError {
   return new SyntaxError(`Cannot read ledger header: ${why}`);
 }
 
-/** Whether a value has fields. */
+/** Whether a value is an object with fields. */
 export function isFields(value: unknown): value is Fields {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** A value's fields; throws where it has none. */
+/** The fields of a value. Throws {@linkcode bad} if it is not an object. */
 export function fields(value: unknown, what: string): Fields {
   if (isFields(value)) return value;
   throw bad(`${what} is not an object`);
 }
 
-/** A field that is a string. */
+/** Reads a string. Throws {@linkcode bad} for anything else, as all functions below. */
 export function text(from: Fields, key: string): string {
   const value = from[key];
   if (typeof value === "string") return value;
   throw bad(`"${key}" is ${JSON.stringify(value)}, not a string`);
 }
 
-/** A field that is an integer within bounds. */
+/** Reads an integer within bounds. */
 export function integer(from: Fields, key: string, minimum: number, maximum: number): number {
   const value = from[key];
   if (Number.isInteger(value) && value as number >= minimum && value as number <= maximum) {
@@ -40,7 +40,7 @@ export function integer(from: Fields, key: string, minimum: number, maximum: num
   throw bad(`"${key}" is ${JSON.stringify(value)}, not an integer from ${minimum} to ${maximum}`);
 }
 
-/** A field that is one of some words. */
+/** Reads one of several words. */
 export function choice<Choice extends string>(
   from: Fields,
   key: string,
@@ -51,14 +51,14 @@ export function choice<Choice extends string>(
   throw bad(`"${key}" is ${JSON.stringify(from[key])}, not one of ${choices.join(", ")}`);
 }
 
-/** A field that is anything. */
+/** Reads any value. The field must be present. */
 export function json(from: Fields, key: string): JsonValue {
   const value = from[key];
   if (value === undefined) throw bad(`"${key}" is missing`);
   return value as JsonValue;
 }
 
-/** A field that is true where it is there at all. */
+/** Reads a field whose only value is true. */
 export function trueOf(from: Fields, key: string): true {
   if (from[key] === true) return true;
   throw bad(`"${key}" is ${JSON.stringify(from[key])}, not true`);

@@ -313,7 +313,7 @@ function countValid(head: LedgerHead, bytes: Uint8Array): number {
 function damageOf(head: LedgerHead, body: Uint8Array, record: number): LedgerDamage | undefined {
   const at = record * head.recordSize;
   const records = Math.floor(body.length / head.recordSize);
-  // A file that was made longer and not written yet when the power went has zeros there.
+  // After a power failure, a file that had been extended but not yet written contains zeros.
   if (records === record || body.subarray(at).every((byte) => byte === 0)) return undefined;
   return { record, records, offset: head.bytes.length + at };
 }

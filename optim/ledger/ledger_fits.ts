@@ -1,5 +1,5 @@
 /**
- * Whether a ledger belongs to a model and to what is trained of it.
+ * Checks that a ledger belongs to a model and to what is trained.
  *
  * @module
  */

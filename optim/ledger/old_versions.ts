@@ -1,9 +1,9 @@
 /**
- * Ledgers from before features had names, of versions 1 to 4 and 6: what they say, as headers say it now.
+ * Converts headers of ledger versions 1 to 4 and 6, in which features had no names, to the current form.
  *
- * Version 1 is of optimisers whose steps move along their own directions and forget them, version 2 of all others, version 3 of those with an
- * update rule, version 4 of tensors with gains, version 6 of update rules that move by gradients of zeros too. The lowest that says all was
- * written; there was no version 5. Distribution and structure were one word, and where a tensor belongs was told by its name.
+ * Version 1 is for optimisers whose steps move along their own directions and forget them, version 2 for all other directions, version 3 for update
+ * rules, version 4 for tensors with gains, and version 6 for update rules that also act on gradients of zeros. The lowest sufficient version was
+ * written; there was no version 5. Distribution and structure were a single word, and the position of a tensor followed from its name.
  *
  * @module
  */
@@ -13,10 +13,10 @@ import { structureIn, type StructureName } from "../directions/structures.ts";
 import { bad, type Fields, fields, isFields } from "./fields.ts";
 import type { LedgerFeature } from "./features.ts";
 
-/** The versions. */
+/** The old versions that can be read. */
 export const oldVersions: readonly number[] = [1, 2, 3, 4, 6];
 
-/** How the words of structured distributions began; these structures there were. */
+/** Prefixes of the words for distributions, with the structure that each stands for. */
 const prefixes: readonly (readonly [string, StructureName | undefined])[] = [
   ["", undefined],
   ["sparse", "mask"],
@@ -24,7 +24,7 @@ const prefixes: readonly (readonly [string, StructureName | undefined])[] = [
   ["lowRank", "lowRank"],
 ];
 
-/** Distribution and structure in one word. */
+/** Distribution and structure by word. */
 const words: ReadonlyMap<unknown, readonly [Distribution, StructureName | undefined]> = new Map(
   prefixes.flatMap(([prefix, structure]) =>
     (["normal", "rademacher"] as const).map((dense) => {
@@ -34,7 +34,7 @@ const words: ReadonlyMap<unknown, readonly [Distribution, StructureName | undefi
   ),
 );
 
-/** Where a tensor belongs, by a name as old ledgers have it: `blk.2.attn_q.weight` is in the attention of layer 2, counted from 0. */
+/** The position of a tensor, from its name in old ledgers: `blk.2.attn_q.weight` is in the attention of layer 2, counted from 0. */
 export function placeOfName(name: string): Placed {
   const [, layer, part] = /^blk\.(\d{1,4})\.(attn|ffn)?/.exec(name) ?? [];
   return {
@@ -43,7 +43,7 @@ export function placeOfName(name: string): Placed {
   };
 }
 
-/** The JSON of an old header, as it would be said now but for its features. */
+/** The JSON of an old header in the current form, but without features. */
 export function renewed(value: unknown): Fields {
   const from = fields(value, "the JSON");
   const said = words.get(from.distribution);
@@ -81,7 +81,7 @@ function placed(trainable: unknown): unknown {
   return { ...rest, ...placeOfName(trainable.name) };
 }
 
-/** Refuses an old header whose version is not that of what it says. */
+/** Rejects an old header whose version does not match its contents. */
 export function assertVersion(found: number, features: readonly LedgerFeature[]): void {
   const has = (name: LedgerFeature) => features.includes(name);
   const needed = has("zeros")

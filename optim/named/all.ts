@@ -1,5 +1,5 @@
 /**
- * Every named optimiser: a line each. Names, types, configurations, help and documents follow from here.
+ * All named optimisers, one per line. Names, types, configurations, help and documents follow from these exports.
  *
  * @module
  */

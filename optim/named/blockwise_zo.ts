@@ -71,7 +71,7 @@ export const blockwiseZo: NamedOptimiser<typeof BlockwiseZoOptions> = named({
       );
     }
     const blocks = completeBlocks(typeof by === "object" ? by : { by, count: blockCount, order });
-    // Directions of all blocks are averaged; those of different blocks are to be added.
+    // The mean is over the directions of all blocks, but the steps of different blocks must be added.
     const count = blocks.order === "all" ? blocks.count : 1;
     return {
       estimator: spsa({ epsilon, queries: queries * count }),

@@ -99,7 +99,7 @@ export function adamComposition(
   const directions = queries;
   return {
     estimator,
-    // Adam exactly, if there is one of them a step.
+    // With one Rademacher direction per step, this is exactly Adam.
     distribution: given.distribution ?? "rademacher",
     transformations: [
       adamFromSeeds({ decay, secondDecay, length, directions }),

@@ -86,8 +86,9 @@ export const qzoPlus: NamedOptimiser<typeof QzoPlusOptions> = named({
     form: "relative",
     projection: "keep-sign",
   },
-  // The learning rate is a share of the step that the curvature allows, here as there. What a product's offsets do grows with their square, and its curvature
-  // faster than running means follow: steps of 0.03, longer than the numbers that LoRA begins with, lost again what the first of them gained.
+  // For adapters too, the learning rate is a fraction of the step that the curvature allows. In a product, the effect of offsets grows with their
+  // square, and the curvature grows faster than running means follow: steps of 0.03, larger than LoRA's initial values, undid what the first had
+  // gained.
   adapter: { epsilon: 0.03, learningRate: 0.5, product: 0.5 },
   limits: { queries: { min: 2, max: 1023 } },
   schedule: "linear",

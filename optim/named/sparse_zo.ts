@@ -14,7 +14,7 @@ export const SparseZoOptions = {
   sparsity: {
     doc: "fraction of elements a step leaves unchanged",
     min: 0,
-    max: 0.99998, // shares are counted in 65536ths
+    max: 0.99998, // fractions are multiples of 1/65536
     default: 0.9,
   },
   resample: {

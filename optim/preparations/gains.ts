@@ -42,7 +42,7 @@ export function completeGains(options: Gains): CompleteGains {
     power,
     queries: integerWithin("gains", "queries", queries, 1, 16),
     epsilon: positive("gains", "epsilon", epsilon),
-    // Absent where there are none, so that such ledgers stay what they were.
+    // Absent if not used, so that the bytes of such ledgers do not change.
     ...(gradients === undefined
       ? {}
       : { gradients: integerWithin("gains", "gradients", gradients, 1, 1024) }),

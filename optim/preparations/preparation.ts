@@ -230,7 +230,7 @@ export function periods(
     const next = changing.map(({ every = Infinity }) => at - at % every + every);
     const end = Math.max(at, Math.min(to, ...next));
     const due = dueBefore(changing, at, from);
-    // Nothing is done anew for steps that are not made.
+    // At the end of the run, repeated preparations are not performed.
     out.push({ from: at, to: end, due: at < to ? due : due.filter((one) => !one.every) });
     if (end >= to) return out;
     at = end;

@@ -1,5 +1,5 @@
 /**
- * Shares: how much of each tensor a mask leaves whose budget is global.
+ * The fraction of each tensor that a mask with a global budget keeps.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import type { CompleteMask } from "../directions/mask.ts";
 import { magnitudeShares } from "./magnitude.ts";
 import type { Preparation } from "./preparation.ts";
 
-/** What a mask wants to know of each tensor, if anything. */
+/** The preparation that finds these fractions. Undefined if the budget is not global. */
 export function preparedShares({ budget, density }: CompleteMask): Preparation | undefined {
   if (budget !== "global") return undefined;
   return {

@@ -132,7 +132,7 @@ export function applyRecord(rule: OffsetRule, record: StepRecord, tensor: Offset
       const own = isOwnDirection(seeds[q]);
       const takesPart = own || !turns || turns(seeds[q], place!);
       if (takesPart && !rule.update?.restsAtZero) acts = true;
-      // As on the device: an offset of -0 stays one.
+      // As on the device, so that an offset of -0 stays -0.
       if (coefficients[q] === 0 || !takesPart) continue;
       acts = true;
       if (own) {
@@ -143,7 +143,7 @@ export function applyRecord(rule: OffsetRule, record: StepRecord, tensor: Offset
       }
       fillNoise(rule.law, seeds[q], id, start + from, z, tensor);
       const coefficient = coefficients[q];
-      // Exact product, then one rounding on storing: f64 is wide enough that rounding twice changes nothing.
+      // The product is exact, and the sum is rounded when stored: f64 is precise enough that double rounding changes nothing.
       for (let i = 0; i < part.length; i++) {
         if (frozen[i] === 0) moved[i] += coefficient * z[i];
       }

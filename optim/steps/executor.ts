@@ -150,7 +150,7 @@ export class Session {
     );
     this.#state = optimiser.transformation.init().map(Math.fround);
     for (const one of preparationsOf(optimiser.plan)) {
-      // What follows from losses is the caller's to find: tensors have it.
+      // Facts that depend on losses are found by the caller and given with the tensors.
       if (one.looks !== "bases") continue;
       const found = one.find(this.#stretches.map((stretch) => this.#part(this.#base, stretch)));
       this.#stretches = this.#stretches.map((it, i) => ({ ...it, [one.fact]: found[i] }));

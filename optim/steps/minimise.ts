@@ -92,7 +92,7 @@ export async function* minimise(options: MinimiseOptions): AsyncGenerator<Minimi
     move(made: Iterable<MadeStep>) {
       for (const step of made) session.replay(step);
     },
-    // A session does by itself what is due.
+    // The session performs its own preparations.
     prepare() {},
   };
   const from = { master: masterSeed(seed), step: session.step, state: session.state };

@@ -73,7 +73,7 @@ export function chain(...transformations: readonly Transformation[]): Transforma
         );
         values = transformed.values;
         next.push(...transformed.state);
-        // One part at most holds directions.
+        // At most one part holds directions.
         acts ??= transformed.acts;
       }
       return { values, state: next, ...(acts === undefined ? {} : { acts }) };

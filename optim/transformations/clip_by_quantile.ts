@@ -43,7 +43,7 @@ const lowest = 1e-30;
  * ```
  */
 export function clipByQuantile(options: ClipByQuantileOptions = {}): Transformation {
-  // Beyond it a factor would be infinite in f32.
+  // At higher rates, a factor would be infinite in f32.
   assertOptions("make clipByQuantile", options, {
     quantile: share,
     rate: { min: 0, above: true, max: 80 },
@@ -54,12 +54,12 @@ export function clipByQuantile(options: ClipByQuantileOptions = {}): Transformat
     parameters: { quantile, rate },
     stateSize: 1,
     inputSize: 2,
-    // Until a size is seen.
+    // 0 until the first non-zero magnitude.
     init: () => [0],
     inputs(step) {
       const early = 1 / (1 + step / 8);
       const now = Math.max(rate, early);
-      // Towards the median at first: the very first size may have been a spike.
+      // Towards the median at first, because the very first magnitude may have been a spike.
       const below = quantile + (0.5 - quantile) * early;
       return [Math.exp(now * below), Math.exp(-now * (1 - below))];
     },

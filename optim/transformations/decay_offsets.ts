@@ -48,7 +48,7 @@ export function decayOffsets(
   const { bits = 10, directions = 1 } = options;
   const schedule = scheduleOf(rate);
   const portion = 2 ** -bits;
-  // Portions due before each step; sums of rates do not depend on which step is asked for first.
+  // Sums of rates before each step. They are added in order, so they do not depend on which step is requested first.
   const sums = [0];
   const sumBefore = (step: number) => {
     while (sums.length <= step) {
@@ -64,7 +64,7 @@ export function decayOffsets(
     }
     return sums[step];
   };
-  // The least slack lets ten tenths be one.
+  // A small tolerance, so that ten tenths add up to one.
   const due = (step: number) => Math.floor(sumBefore(step) / portion + 1e-9);
   return {
     name: "decayOffsets",
@@ -75,7 +75,7 @@ export function decayOffsets(
     init: () => [],
     inputs: (step) => [due(step + 1) - due(step)],
     update: (o, values, _state, [now]) => ({
-      // The coefficient is `-value / directions`.
+      // The coefficient will be `-value / directions`.
       values: [...values, o.mul(now, o.constant(portion * directions))],
       state: [],
     }),

@@ -57,7 +57,7 @@ export function limitToRms(options: LimitToRmsOptions = {}): Transformation {
       const fresh = o.mul(sum, o.constant(1 / values.length));
       const share = o.mul(fresh, o.constant(1 - decay));
       const next = runningSquare(o, moment, { decay, correction, value: fresh, share });
-      // Below this both are nothing, and their ratio 1.
+      // Below this, both count as zero and their ratio is 1.
       const floor = o.constant(1e-30);
       const ratio = o.div(o.max(o.mul(next, correction), floor), o.max(fresh, floor));
       const factor = o.min(o.sqrt(ratio), o.constant(1));

@@ -1,19 +1,18 @@
 /**
- * The peak of a learning rate, from the description of the rules that apply it.
+ * Finds the peak of a learning rate in the description of the rules that apply it.
  *
  * @module
  */
 import type { JsonValue } from "../json.ts";
 import { parseSchedule, type Schedule } from "./schedule.ts";
 
-/** A rule as it is described. */
+/** The description of a rule. */
 interface Described {
   readonly parameters: Readonly<Record<string, JsonValue>>;
 }
 
 /**
- * The peak of the learning rate, wherever it is applied and whatever its schedule; 1 where nothing is multiplied by one. Undefined for a schedule of
- * the caller's own.
+ * The peak of the learning rate, wherever it is applied and whatever its schedule. 1 if there is no learning rate. Undefined for a custom schedule.
  */
 export function peakLearningRate(
   { transformation, update }: {
@@ -29,7 +28,7 @@ export function peakLearningRate(
   return schedule(described) && Number(factor) * Number(peak);
 }
 
-/** What a schedule's description says; undefined for one that is none of the library's. */
+/** Parses the description of a schedule. Undefined if it is not a schedule of this library. */
 export function schedule(described: JsonValue | undefined): Schedule | undefined {
   try {
     return described === undefined ? undefined : parseSchedule(described);
@@ -38,7 +37,7 @@ export function schedule(described: JsonValue | undefined): Schedule | undefined
   }
 }
 
-/** The parameters of `scaleBySchedule` in the description of a rule, within others too. */
+/** The parameters of `scaleBySchedule` in the description of a rule, also if it is nested in others. */
 export function scaling(described: JsonValue | undefined): JsonValue | undefined {
   if (typeof described !== "object" || described === null) return undefined;
   const fields = described as { readonly [key: string]: JsonValue };

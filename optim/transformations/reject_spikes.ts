@@ -53,7 +53,7 @@ export function rejectSpikes(options: RejectSpikesOptions = {}): Transformation 
     stateSize: 2,
     inputSize: 2,
     init: () => [0, 0],
-    // The plain average of the first steps, then an exponential one.
+    // A plain average over the first steps, then an exponential one.
     inputs: (step) => [Math.max(1 - decay, 1 / (step + 1)), step < warmup ? 0 : 1],
     update(o, values, [mean, variance], [share, watching], losses) {
       if (!losses) throw new TypeError("Cannot reject spikes: the losses are not given");
@@ -64,7 +64,7 @@ export function rejectSpikes(options: RejectSpikesOptions = {}): Transformation 
       const square = o.mul(above, above);
       const high = o.mul(o.less(o.constant(0), above), o.less(limit, square));
       const spike = o.mul(high, watching);
-      // Of a spike only its limit is learned.
+      // A spike counts as if it were at the limit.
       const seen = o.select(spike, limit, square);
       const step = o.select(spike, o.sqrt(limit), above);
       const kept = o.sub(o.constant(1), share);

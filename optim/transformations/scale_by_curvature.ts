@@ -60,7 +60,7 @@ export function scaleByCurvature(options: ScaleByCurvatureOptions): Transformati
     epsilon: { ...squared, required: true },
     queries: { min: 1, max: 1023, whole: true, required: true },
     decay: decayRule,
-    // Of an epsilon at its limit it is some times that by default.
+    // The limit is larger than that of epsilon, because the default is a multiple of epsilon.
     largest: { ...squared, max: 1e19 },
   });
   const { epsilon, queries, decay = 0.95, largest = 2 * epsilon } = options;
@@ -73,7 +73,7 @@ export function scaleByCurvature(options: ScaleByCurvatureOptions): Transformati
     init: () => [0, 0],
     inputs(step) {
       const left = decay ** (step + 1);
-      // Of the running mean: as many independent steps as its weights amount to.
+      // The number of independent steps that the weights of the running mean correspond to.
       const effective = (1 - left) * (1 + decay) / ((1 + left) * (1 - decay));
       return [1 / (1 - left), 2 / (epsilon * Math.sqrt(queries * effective))];
     },

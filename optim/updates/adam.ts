@@ -96,7 +96,7 @@ function adamOf(name: "adam" | "adamw", options: AdamwOptions): UpdateRule {
         1 - rate * (weightDecay ?? 0),
       ];
     },
-    // The last is 1 minus a multiple of the learning rate.
+    // The last scalar is 1 minus a multiple of the learning rate.
     paced: ([step, correction, kept], rate) => [step * rate, correction, 1 - rate * (1 - kept)],
     update(o, offset, gradient, [first, second], [rate, correction, kept]) {
       const m = o.add(

@@ -1,5 +1,5 @@
 /**
- * Update rules by name, as ledgers' headers hold them.
+ * Update rules by name, as stored in the headers of ledgers.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { parseSchedule } from "../transformations/schedule.ts";
 import { signOfElement } from "./sign_of_element.ts";
 import type { UpdateRule } from "./update_rule.ts";
 
-/** Makers take what a rule's parameters are, the learning rate as a schedule. */
+/** Functions that create a rule from its parameters, with the learning rate as a schedule. */
 const makers: Readonly<Record<string, (options: AdamwOptions) => UpdateRule>> = {
   momentum,
   adam,
@@ -18,9 +18,9 @@ const makers: Readonly<Record<string, (options: AdamwOptions) => UpdateRule>> = 
 };
 
 /**
- * Reads what `describeUpdateRule` wrote of a rule of this library.
+ * Parses the result of `describeUpdateRule` for a rule of this library.
  *
- * @throws RangeError or TypeError when it is not that: a rule or a schedule of one's own can train, but not have a ledger.
+ * @throws {RangeError | TypeError} when it has another form. Custom rules and schedules can be used for training, but not with a ledger.
  */
 export function parseUpdateRule(value: unknown): UpdateRule {
   const { name, parameters } = Object(value) as Readonly<Record<string, unknown>>;

@@ -1,6 +1,6 @@
 /**
- * Texts of files that may be no UTF-8, such as pieces of characters in a vocabulary: each byte that is none becomes a code unit
- * of its own (U+DC80 to U+DCFF, which no valid text has), so that different bytes stay different and can be written again.
+ * Text that may not be valid UTF-8, such as pieces of characters in a vocabulary. Each invalid byte becomes its own code unit (U+DC80 to U+DCFF,
+ * which no valid text contains), so that different bytes stay different and can be written again.
  *
  * @module
  */
@@ -9,7 +9,7 @@ const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
 const firstEscape = 0xdc00;
 
-/** The text of bytes; nothing of them is lost. */
+/** Decodes bytes to text without loss. */
 export function escapedText(bytes: Uint8Array<ArrayBuffer>): string {
   try {
     return strict.decode(bytes);
@@ -18,10 +18,10 @@ export function escapedText(bytes: Uint8Array<ArrayBuffer>): string {
   }
 }
 
-/** The bytes of a text that {@linkcode escapedText} gave. */
+/** The bytes of a text made by {@linkcode escapedText}. */
 export function bytesOfEscaped(text: string): Uint8Array {
   if (text.isWellFormed()) return encoder.encode(text);
-  // Three bytes a code unit are the most that UTF-8 has.
+  // UTF-8 has at most three bytes per code unit.
   const bytes = new Uint8Array(3 * text.length);
   let [at, from] = [0, 0];
   const encode = (end: number) => {
@@ -36,7 +36,7 @@ export function bytesOfEscaped(text: string): Uint8Array {
   return bytes.slice(0, at);
 }
 
-/** In one pass, however much of it is no UTF-8: a decoder that throws at each such byte takes seconds for a megabyte. */
+/** Decodes in one pass, however many bytes are invalid. A decoder that throws at each of them would take seconds per megabyte. */
 function piecewise(bytes: Uint8Array<ArrayBuffer>): string {
   const units = new Uint16Array(bytes.length);
   let count = 0;
@@ -58,7 +58,7 @@ function piecewise(bytes: Uint8Array<ArrayBuffer>): string {
   return text;
 }
 
-/** How many bytes the character has that begins there; 0 where none does (Unicode, table 3-7). */
+/** Number of bytes of the character that begins at `at`, or 0 if none does (Unicode, table 3-7). */
 function characterLength(bytes: Uint8Array, at: number): number {
   const first = bytes[at];
   if (first < 0x80) return 1;

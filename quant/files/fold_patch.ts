@@ -79,7 +79,7 @@ export function foldPatch(
   const patch: RowPatch = (bytes, firstRow) => {
     const rows = bytes.length / format.rowBytes(columns);
     const piece = format.unpack(bytes, rows, columns);
-    // Counted over the whole tensor, so refused there.
+    // Numbers are counted over the whole tensor, so `"refuse"` applies only after the last rows.
     const kept = beyond === "refuse" ? "keep" : beyond;
     const folded = foldScales(piece, offsets, form, span, {
       ...{ firstRow, totalRows, part },

@@ -63,10 +63,10 @@ export interface GgufFile {
 
 const DEFAULT_ALIGNMENT = 32;
 const LARGEST_RANK = 4;
-// The least that an entry takes: name length, one byte of name, type, one byte of value; name, rank, one dimension ...
+// Minimum size of an entry: name length, one byte of name, type, one byte of value; name, rank, one dimension ...
 const LEAST_VALUE_BYTES = 8 + 1 + 4 + 1;
 const LEAST_TENSOR_BYTES = 8 + 1 + 4 + 8 + 4 + 8;
-// Hundreds of keys, tens of thousands of tensors (of split experts) are known.
+// Known files have hundreds of keys and up to tens of thousands of tensors (split experts).
 const MOST_VALUES = 2 ** 16;
 const MOST_TENSORS = 2 ** 18;
 

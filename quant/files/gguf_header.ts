@@ -27,13 +27,13 @@ export type GgufMetadata =
 
 /** The entry of one tensor in the header. */
 export interface GgufEntry {
-  /** Unique in the file. */
+  /** Name, unique in the file. */
   readonly name: string;
-  /** Columns first. */
+  /** Dimensions in GGUF order: columns first. */
   readonly dimensions: readonly number[];
-  /** The ggml type's number. */
+  /** Number of the ggml type. */
   readonly type: number;
-  /** Relative to the first tensor byte. */
+  /** Offset in bytes from the first byte of tensor data. */
   readonly offset: number;
 }
 

@@ -68,7 +68,7 @@ const BYTES: { readonly [T in GgufValueType]: number } = {
   int32: 4,
   float32: 4,
   bool: 1,
-  // The least a string or list can take: its length.
+  // The minimum for a string or list is its length field.
   string: 8,
   array: 12,
   uint64: 8,
@@ -139,7 +139,7 @@ export async function readValue(
 
 /** Reads a text of `length` bytes. */
 async function readText(reader: HeaderReader, length: number, field: string): Promise<string> {
-  // Before it is read: a file says of itself how long its texts are.
+  // Checked before reading, because the length comes from the untrusted file.
   if (length > LONGEST_TEXT) {
     throw new RangeError(
       `Cannot read ${field} of "${reader.source.name}": the text has ${length} bytes, at most ${LONGEST_TEXT} are allowed`,

@@ -8,7 +8,7 @@ import type { ByteSource } from "./byte_source.ts";
 import { escapedText } from "./escaped_text.ts";
 
 const FIRST_PIECE = 64 * 1024;
-// Far above any real vocabulary (12 MB), far below what a lying length could ask of a large file; texts are held while a model is open.
+// Far above any real vocabulary (12 MB), and far below what a false length could claim in a large file. Texts are kept while a model is open.
 const LARGEST_HEADER = 64 * 1024 * 1024;
 /** List entries of a whole header: the largest vocabularies have 0.3 million tokens and 0.6 million merges. */
 const MOST_ENTRIES = 2 ** 21;
@@ -116,11 +116,11 @@ export class HeaderReader {
     return low + this.uint32() * 2 ** 32;
   }
 
-  /** `length` available bytes as UTF-8; bytes that are none become code units of their own, or with `strict` a TypeError. */
+  /** `length` available bytes as UTF-8. Invalid bytes become their own code units ({@linkcode escapedText}) or, with `strict`, throw a TypeError. */
   text(length: number, strict = false): string {
     const start = this.#at;
     this.#at += length;
-    // Most tokens of a vocabulary are a few ASCII letters: faster than a call of the decoder.
+    // Most tokens of a vocabulary are a few ASCII letters, for which this is faster than calling the decoder.
     if (length <= 32) {
       let text = "";
       let i = start;

@@ -1,10 +1,10 @@
 /**
- * Packed tensors in safetensors files: the planes under their own names.
+ * Packed tensors in safetensors files. Each plane is a tensor with its own name.
  *
- * A tensor `NAME` of a quantised format is `NAME.codes` (U32, `[rows, words]`), `NAME.scales` (F16, `[rows, groups]`, or
- * `[rows, groups, 2]` with the zero point or minimum second) and for codebooks `NAME.codebook` (F16,
- * `[books, entries, vector]`); where every column has scales `NAME.scales` is `[classes, columns, 2]`; the scales of super-blocks are U32, `[rows, words]`. A dense tensor is `NAME` itself. Format and shape are not in the file: the folder's config.json
- * has them.
+ * A tensor `NAME` of a quantised format is stored as `NAME.codes` (U32, `[rows, words]`), `NAME.scales` (F16, `[rows, groups]`, or
+ * `[rows, groups, 2]` with the zero point or minimum second) and, for codebooks, `NAME.codebook` (F16, `[books, entries, vector]`). In column
+ * layouts, `NAME.scales` is `[classes, columns, 2]`; the scales of super-blocks are U32, `[rows, words]`. A dense tensor is stored as `NAME`.
+ * Format and shape are not in the file, but in the folder's config.json.
  *
  * @module
  */
@@ -22,27 +22,27 @@ import type {
   SafetensorsTensorData,
 } from "./safetensors.ts";
 
-/** Which rows of a tensor. */
+/** A range of rows of a tensor. */
 export interface RowRange {
-  /** From 0. */
+  /** Index of the first row, from 0. */
   readonly firstRow: number;
-  /** How many. */
+  /** Number of rows. */
   readonly rows: number;
 }
 
-/** What to look for in the file. */
+/** A packed tensor to look for in a file. */
 export interface StoredTensor {
-  /** Without the suffix of a plane. */
+  /** Name, without the suffix of a plane. */
   readonly name: string;
-  /** As in the table of formats. */
+  /** Name of the format, as in the table of formats. */
   readonly format: string;
-  /** Of the whole tensor. */
+  /** Rows of the whole tensor. */
   readonly rows: number;
-  /** Of the whole tensor. */
+  /** Columns of the whole tensor. */
   readonly columns: number;
 }
 
-/** The one to three tensors to write for `t`. Throws as `checkPacked` does. */
+/** The one to three tensors to write for `t`. Throws the errors of `checkPacked`. */
 export function packedToSafetensors(
   name: string,
   t: PackedTensor,
@@ -56,11 +56,10 @@ export function packedToSafetensors(
 }
 
 /**
- * Reads a packed tensor, or some of its rows (the codebook always whole). With `planes` only those are read, and the others are
- * zero.
+ * Reads a packed tensor or some of its rows. The codebook is always read whole. With `planes`, only these planes are read, and the others are zero.
  *
  * @throws {RangeError} for an unknown format, a tensor that is not in the file, or rows that are not in the tensor.
- * @throws {TypeError} when a stored plane has another dtype or shape than the format and shape ask for.
+ * @throws {TypeError} when a stored plane has another dtype or shape than the format and shape require.
  */
 export async function packedFromSafetensors(
   source: ByteSource,
@@ -98,19 +97,19 @@ export async function packedFromSafetensors(
 /** One of the planes of a packed tensor. */
 export type PlaneName = "codes" | "scales" | "codebook";
 
-/** A plane of a packed tensor as a tensor of its own. */
+/** A plane of a packed tensor, as stored in a file. */
 export interface StoredPlane {
-  /** Which. */
+  /** The plane. */
   readonly plane: PlaneName;
-  /** In the file. */
+  /** Name in the file. */
   readonly name: string;
-  /** In the file. */
+  /** Element type in the file. */
   readonly dtype: SafetensorsDtype;
-  /** In the file. */
+  /** Shape in the file. */
   readonly shape: number[];
 }
 
-/** The plane that training a part of a tensor changes: minima lie beside scales, of a dense tensor its elements change. */
+/** The plane that changes when a part of a tensor is trained. Minima are in the plane of scales; dense tensors have only their elements. */
 export function trainedPlane(
   name: string,
   layout: Layout,
@@ -122,7 +121,7 @@ export function trainedPlane(
   return storedPlanes(name, layout, rows, columns).find(({ plane }) => plane === wanted)!;
 }
 
-/** What a packed tensor of that shape is stored as; dense tensors as one. */
+/** The planes that a packed tensor of the given shape is stored as. A dense tensor has one. */
 export function storedPlanes(
   name: string,
   layout: Layout,

@@ -222,7 +222,7 @@ function parseHeader(bytes: Uint8Array, file: string): { [key: string]: unknown 
     throw new SyntaxError(`Cannot read ${file}: the header is not JSON`, { cause: error });
   }
   const object = objectOf(header, file);
-  // Of two equal keys JSON.parse keeps the last in silence; then fewer pairs come out than the text has colons.
+  // JSON.parse silently keeps the last of two equal keys. There are then fewer pairs than colons in the text.
   if (countPairs(object, 0) !== countColons(text)) {
     throw new SyntaxError(`Cannot read ${file}: a key of the header occurs twice`);
   }
@@ -236,7 +236,7 @@ function objectOf(value: unknown, what: string): { [key: string]: unknown } {
   return { ...value };
 }
 
-// Deeper levels have no place in a header; they are refused where entries are read.
+// Headers have no deeper levels; those are rejected when entries are read.
 function countPairs(value: unknown, depth: number): number {
   if (typeof value !== "object" || value === null || depth > 3) return 0;
   if (Array.isArray(value)) {

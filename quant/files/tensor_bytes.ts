@@ -1,23 +1,23 @@
 /**
- * The bytes of a tensor on their way into a file: as many as its place has.
+ * Checks the number of a tensor's bytes while they are written.
  *
  * @module
  */
 
-/** A tensor to be written. */
+/** A tensor to write. */
 export interface TensorToWrite {
-  /** For messages. */
+  /** Name for messages. */
   readonly name: string;
-  /** The bytes, or where they come from, in order. */
+  /** The bytes, or a function that yields them in order. */
   readonly bytes: Uint8Array | (() => AsyncIterable<Uint8Array>);
 }
 
 /**
- * The bytes, in order; never more than fit.
+ * Yields the bytes in order, never more than `byteLength`.
  *
- * @param byteLength How many there must be
- * @param by What says so, for messages
- * @throws {TypeError} when there are more or less
+ * @param byteLength Required number of bytes.
+ * @param by What determines this number, for messages.
+ * @throws {TypeError} when there are more or fewer.
  */
 export async function* bytesToWrite(
   { name, bytes }: TensorToWrite,

@@ -1,6 +1,5 @@
 /**
- * The integer scales and minima of a super-block, and the f16 factors above them, that bring its weights nearest to wanted ones while the codes
- * stay.
+ * Fits the integer scales and minima of a super-block, and their f16 factors, to wanted weights. The codes do not change.
  *
  * @module
  */
@@ -13,7 +12,7 @@ import {
   type SuperScales,
 } from "../layouts/super_scales.ts";
 
-/** What is to be known of a group's codes, as numbers q: a weight is `scale q - minimum`. */
+/** Sums over a group's codes as numbers q, where a weight is `scale q - minimum`. */
 export interface CodeMoments {
   /** Sum of q. */
   readonly sum: number;
@@ -25,25 +24,25 @@ export interface CodeMoments {
 export interface WantedGroup {
   /** Multiplies q. */
   readonly scale: number;
-  /** Is subtracted; 0 where there are none. */
+  /** Subtracted; 0 if there are no minima. */
   readonly min: number;
 }
 
-/** Factors to begin from, over an octave: integers fall anew in each. */
+/** Number of initial factors, spread over an octave: each gives other integers. */
 const SCALE_STARTS = 48;
-/** The same where a minimum's factor is begun from too, and of those. */
+/** Number of initial factors of scales and of minima, if there are both. */
 const PAIR_STARTS = [24, 8] as const;
-/** Beginnings that are gone on with. */
+/** Number of best initial factors that are refined. */
 const KEPT_STARTS = 6;
-/** Rounds of integers for factors and factors for integers. */
+/** Rounds of choosing integers for factors and factors for integers. */
 const ROUNDS = 4;
-/** Integer scales to either side of the nearest one that a minimum may make better. */
+/** Number of integer scales to try on either side of the nearest one, because with its own minimum another may be better. */
 const REACH = 3;
 
 /**
- * Changes `block` to the pairs of scale and minimum whose weights are nearest to the wanted ones in squares. Scale and minimum of a group are
- * chosen together: weights are small differences of the two, so each rounded by itself may leave them further off than they were.
- * Where nothing is nearer than the block as it is, it stays.
+ * Changes `block` to the scales and minima whose weights have the least squared error against the wanted ones. Scale and minimum of a group are
+ * chosen together: weights are small differences of the two, so rounding each by itself could increase the error. If nothing better is found, the
+ * block is unchanged.
  */
 export function fitSuperBlock(
   packing: SuperScales,
@@ -53,7 +52,7 @@ export function fitSuperBlock(
 ): void {
   const fit = new Fit(packing, wanted, moments);
   const stored = fit.errorOf(block);
-  // The same weights again: nothing can be nearer.
+  // The weights are already the wanted ones.
   if (!(stored > 0)) return;
   const tried = copyOf(block);
   const kept: { readonly d: number; readonly dmin: number; readonly error: number }[] = [];
@@ -91,12 +90,12 @@ function copyOf({ d, dmin, scales, minima }: SuperBlock): SuperBlock {
   return { d, dmin, scales: scales.slice(), minima: minima.slice() };
 }
 
-/** f16 bits, finite. */
+/** Bits of the nearest finite f16. */
 function bitsOf(value: number): number {
   return numberToFloat16(Math.min(65504, Math.max(-65504, value)));
 }
 
-/** What is wanted of a block's groups, as lists. */
+/** The wanted scales and minima of a block's groups, and the error of a block against them. */
 class Fit {
   readonly #packing: SuperScales;
   readonly #count: number;
@@ -106,7 +105,7 @@ class Fit {
   readonly #high: number;
   readonly #scale: Float64Array;
   readonly #min: Float64Array;
-  /** Means of the codes, and sums of their squares about it. */
+  /** Mean of the codes by group; `#spread` has the sums of squares about the mean. */
   readonly #mean: Float64Array;
   readonly #spread: Float64Array;
 
@@ -131,13 +130,13 @@ class Fit {
     );
   }
 
-  /** Squares of the differences of a group's weights, whose scale is off by `a` and minimum by `b`. */
+  /** Squared error of a group's weights if its scale is off by `a` and its minimum by `b`. */
   #groupError(g: number, a: number, b: number): number {
     const shift = a * this.#mean[g] - b;
     return a * a * this.#spread[g] + shift * shift * this.#count;
   }
 
-  /** Squares of the differences of a block's weights. */
+  /** Squared error of a block's weights. */
   errorOf({ d, dmin, scales, minima }: SuperBlock): number {
     const [factor, low] = [superFactor(this.#packing, d), float16ToNumber(dmin)];
     let sum = 0;
@@ -148,7 +147,7 @@ class Fit {
     return sum;
   }
 
-  /** Puts the best integers under the factors into `out`, group by group, and returns their error; Infinity once it is above `limit`. */
+  /** Writes the best integers for the factors into `out`, group by group, and returns their error, or Infinity if it exceeds `limit`. */
   choose(d: number, dmin: number, out: SuperBlock, limit: number): number {
     const [low, high, plus] = [this.#low, this.#high, this.#plus];
     const factor = superFactor(this.#packing, d);
@@ -163,12 +162,12 @@ class Fit {
       let least = Infinity;
       const reach = this.#minima ? REACH : 0;
       for (let i = 0; i <= 2 * reach; i++) {
-        // The nearest, then to either side.
+        // The nearest integer first, then those on either side.
         const integer = nearest + (i % 2 === 0 ? i / 2 : -(i + 1) / 2);
         if (integer < low || integer > high) continue;
         const a = factor * (integer + plus) - scale;
         if (a * a * this.#spread[g] >= least) continue;
-        // The minimum that the error asks for once the scale is this.
+        // The minimum with the least error for this scale.
         const asked = below === 0 ? 0 : Math.round((min + a * this.#mean[g]) / below);
         const own = this.#minima ? Math.min(high, Math.max(0, asked)) + 0 : 0;
         const error = this.#groupError(g, a, below * own - min);
@@ -184,7 +183,7 @@ class Fit {
     return sum;
   }
 
-  /** The best factors for a block's integers: least squares over all its weights. */
+  /** Sets the best factors for a block's integers, by least squares over all its weights. */
   chooseFactors(block: SuperBlock): void {
     const count = this.#count;
     let [aa, ab, bb, ay, by] = [0, 0, 0, 0, 0];
@@ -202,7 +201,7 @@ class Fit {
       if (aa > 0) block.d = bitsOf(ay / aa);
       return;
     }
-    // Of d s q - dmin m: the normal equations have -ab beside the squares.
+    // For d s q - dmin m, the off-diagonal elements of the normal equations are -ab.
     const determinant = aa * bb - ab * ab;
     if (!(determinant > 1e-9 * aa * bb)) return;
     block.d = bitsOf((ay * bb - by * ab) / determinant);
@@ -210,7 +209,7 @@ class Fit {
   }
 }
 
-/** Factors to begin from: as stored, and from those that the largest scale and minimum just fit to twice as large ones. */
+/** Initial factors: the stored ones, and those from where the largest scale and minimum just fit up to about twice as large. */
 function starts(
   packing: SuperScales,
   { d, dmin }: SuperBlock,

@@ -1,6 +1,6 @@
 /**
- * Folding trained offsets into super-blocks: into the f16 factors where a span covers the super-block, else into the integer scales and
- * minima, under whatever f16 factors, that bring the weights nearest to the trained ones.
+ * Folds trained offsets into super-blocks: into the f16 factors if a single offset applies to the super-block, otherwise into the integer scales and
+ * minima and the f16 factors that bring the weights nearest to the trained ones.
  *
  * @module
  */
@@ -32,12 +32,12 @@ const LARGEST_FLOAT16 = 65504;
 /**
  * Folds relative offsets into a copy of the scales; codes are shared.
  *
- * Where one offset covers a super-block it is folded into `d` and, where there is one, `dmin`: those are counted. Where several
- * meet in a super-block each group with an offset counts once: as changed when its scale or minimum is another number now.
- * Exponents (MXFP4) become the nearest power of two, so offsets below a third or so are swallowed.
+ * If a single offset applies to a super-block, it is folded into `d` and, if present, `dmin`, which are counted. If several do, each group with a
+ * non-zero offset counts once, as changed if its scale or minimum is now a different number. Exponents (MXFP4) become the nearest power of two, so
+ * offsets of at least -0.25 and less than 0.5 are swallowed.
  *
- * @param offsetAt The offset of a row and column.
- * @param beyond What becomes of factors that f16 does not reach.
+ * @param offsetAt Returns the offset of a row and column.
+ * @param beyond What to do with factors outside the range of their type.
  * @throws {RangeError} for an offset that is not finite.
  */
 export function foldSuper(
@@ -79,10 +79,10 @@ export function foldSuper(
   return { tensor, ...counts };
 }
 
-/** What a group's scale multiplies, as sums over the group, of each group of a super-block. */
+/** Returns the sums over the codes of each group of a super-block. */
 type MomentsAt = (row: number, block: number) => CodeMoments[];
 
-/** Reads codes as numbers: decodes a copy whose scales are all 1 and whose minima are 0. */
+/** Reads codes as numbers, by decoding a copy whose scales are 1 and whose minima are 0. */
 function codeMoments(t: PackedTensor, layout: SuperLayout): MomentsAt {
   const { columns: width, group, plus = 0 } = SUPER_SCALES[layout.scales];
   const unit = { ...t, scales: t.scales.slice() };
@@ -132,7 +132,7 @@ function refit(
     const [scale, min] = effective(layout, block, g);
     if (scale === before[g][0] && min === before[g][1]) counts.swallowed++;
     else counts.changed++;
-    // The largest integer under the largest factor; what is wanted beyond it is not reached.
+    // The largest integer times the largest factor; larger values cannot be stored.
     const reach = LARGEST_FLOAT16 * Math.max(...range.map(Math.abs));
     if (Math.max(Math.abs(wanted[g].scale), Math.abs(wanted[g].min)) <= reach) return;
     counts.exceeded = (counts.exceeded ?? 0) + 1;
@@ -154,7 +154,7 @@ function powerFold(beyond: Beyond): OffsetFold {
     apply(exponent, offset): number {
       if (offset === 0) return exponent;
       const factor = 1 + offset;
-      // The border between neighbouring powers is their mean.
+      // Values are rounded at the mean of neighbouring powers.
       const down = factor > 0 ? Math.floor(Math.log2(factor)) : 0;
       const steps = factor > 0 && factor >= 1.5 * 2 ** down ? down + 1 : down;
       let folded = exponent + steps;

@@ -114,7 +114,7 @@ function scalarRows(
   const group = groupColumns(layout, columns);
   const groups = groupsPerRow(layout, columns);
   const stored = halves(t.scales);
-  // Codes as numbers: what a row is whose scales are 1 and whose seconds are 0.
+  // Codes as numbers: the values of rows if scales were 1, and zero points or minima 0.
   const unit = { ...t, scales: t.scales.slice() };
   const ones = halves(unit.scales);
   for (let i = 0; i < ones.length; i++) ones[i] = i % step === 0 ? numberToFloat16(1) : 0;

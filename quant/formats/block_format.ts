@@ -1,5 +1,5 @@
 /**
- * GGUF formats made of blocks: what they share around the code that turns one block into words of the planes and back.
+ * The common part of GGUF formats, which consist of blocks. Each format only converts one block to the planes and back.
  *
  * @module
  */
@@ -9,39 +9,39 @@ import type { Layout, PackedTensor } from "../layouts/layout.ts";
 import { checkShape, emptyPacked, halves, planeBytes } from "../layouts/planes.ts";
 import { checkLayout } from "./plane_format.ts";
 
-/** The planes of a tensor in every width that block code may want; all are views of the same memory. */
+/** The planes of a tensor in all the widths that codecs use. */
 export interface BlockPlanes {
-  /** The codes' bytes. */
+  /** Bytes of the codes. */
   readonly codes: Uint8Array<ArrayBuffer>;
-  /** The codes' words. */
+  /** Words of the codes, in the same memory. */
   readonly codeWords: Uint32Array<ArrayBuffer>;
-  /** The scales' 16-bit halves. */
+  /** 16-bit halves of the scales. */
   readonly scales: Uint16Array<ArrayBuffer>;
-  /** The scales' bytes. */
+  /** Bytes of the scales, in the same memory. */
   readonly scaleBytes: Uint8Array<ArrayBuffer>;
-  /** Of the tensor. */
+  /** Columns of the tensor. */
   readonly columns: number;
 }
 
-/** One GGUF format: its block's size and the two ways. */
+/** One GGUF format: the size of its blocks and their conversion in both directions. */
 export interface BlockCodec {
-  /** As llama.cpp spells it. */
+  /** Name as spelled by llama.cpp. */
   readonly name: string;
-  /** The type's number in a file. */
+  /** Number of the type in a file. */
   readonly type: number;
-  /** What it becomes. */
+  /** Layout in memory. */
   readonly layout: Layout;
-  /** Elements of a block. */
+  /** Elements per block. */
   readonly elements: number;
-  /** Bytes of a block. */
+  /** Bytes per block. */
   readonly bytes: number;
-  /** Moves block `block` of the tensor, whose bytes start at `at`, into the planes. */
+  /** Writes block `block` of the tensor, whose bytes start at `at`, into the planes. */
   unpack(file: DataView, at: number, planes: BlockPlanes, block: number): void;
-  /** The inverse. */
+  /** The inverse of `unpack`. */
   pack(file: DataView, at: number, planes: BlockPlanes, block: number): void;
 }
 
-/** A format of the table from a block's code. */
+/** The format with the given codec. */
 export function formatOfBlocks(codec: BlockCodec): Format {
   const { name, type, layout, elements, bytes: blockBytes } = codec;
   const rowBytes = (columns: number): number => {

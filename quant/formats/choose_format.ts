@@ -186,7 +186,7 @@ export function formatChoice(
   const kept = kind !== "vector" && (options.keep?.some((part) => name.includes(part)) ?? false);
   const chosen = kept
     ? options.fallback ?? "F16"
-    // Learned positions are added: no program quantises them.
+    // Learned positions are added to embeddings; no program quantises them.
     : { embedding, positions: "F16", head, vector: vectors, matrix: wanted }[kind];
   const { layout, gguf } = formatByName(chosen);
   const multiple = isQuantised(layout) ? gguf?.blockElements ?? 32 : 1;

@@ -73,7 +73,7 @@ export function formatNameOf(name: string): string {
   if (Object.hasOwn(WHAT_THEN, wanted)) {
     throw new RangeError(`Cannot find format "${name}": ${WHAT_THEN[wanted]}`);
   }
-  // Codebooks and scales per column of other sizes are made by name.
+  // Codebook and column formats of other sizes are constructed from their names.
   const made = [name, wanted].find((it) => isFormatName(it));
   if (made !== undefined) return made;
   const near = nearestNames(name, FORMATS.map((format) => format.name));

@@ -1,21 +1,21 @@
 /**
  * The element types that a GGUF file may name, with their block sizes (ggml/include/ggml.h and ggml-common.h in
- * ggml-org/llama.cpp). Sizes are needed to check a file even where a type cannot be decoded here.
+ * ggml-org/llama.cpp). The sizes are needed to check a file even if a type cannot be decoded here.
  *
  * @module
  */
 
 /** Name and block size of one ggml type. */
 export interface GgmlType {
-  /** As llama.cpp spells it. */
+  /** Name as spelled by llama.cpp. */
   readonly name: string;
-  /** Elements in a block. */
+  /** Elements per block. */
   readonly blockElements: number;
-  /** Bytes of a block. */
+  /** Bytes per block. */
   readonly blockBytes: number;
 }
 
-/** By type number. Numbers that are missing were withdrawn from ggml or came after this table. */
+/** Types by number. Missing numbers were withdrawn from ggml or are newer than this table. */
 export const GGML_TYPES: ReadonlyMap<number, GgmlType> = new Map(
   ([
     [0, "F32", 1, 4],

@@ -10,7 +10,7 @@ import { formatOfBlocks } from "./block_format.ts";
 import type { Format } from "./format.ts";
 import type { ScalarLayout } from "../layouts/layout.ts";
 
-/** Q4_0: `d (q - 8)`; Q4_1: `d q + m`; IQ4_NL: `d table[q]`; Q8_0: `d q` with signed q, held as q + 128 with center 128. */
+/** Q4_0: `d (q - 8)`; Q4_1: `d q + m`; IQ4_NL: `d table[q]`; Q8_0: `d q` with signed q, kept as q + 128 with center 128. */
 export const GGUF_BLOCK_FORMATS: readonly Format[] = [
   blockFormat("Q4_0", 2, { kind: "scalar", bits: 4, center: 8, second: "none", group: 32 }, 0),
   blockFormat("Q4_1", 3, { kind: "scalar", bits: 4, center: 0, second: "min", group: 32 }, 0),
@@ -31,7 +31,7 @@ export const GGUF_BLOCK_FORMATS: readonly Format[] = [
   ),
 ];
 
-/** A block is the halves of scale and minimum, then the codes' words, each of which is stored with `flip` flipped. */
+/** A format whose blocks are the f16 scale and minimum, followed by the words of codes, in which the bits of `flip` are inverted. */
 function blockFormat(name: string, type: number, layout: ScalarLayout, flip: number): Format {
   const heads = layout.second === "none" ? 1 : 2;
   const { bits } = layout;

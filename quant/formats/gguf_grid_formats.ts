@@ -1,7 +1,7 @@
 /**
- * GGUF's formats whose codes are points of a grid: IQ1, IQ2 and IQ3 (ggml/src/ggml-common.h and ggml-quants.c in
- * ggml-org/llama.cpp). In memory a block of 32 columns is its codes' low bytes and a word of signs; upper bits and scales lie apart. That takes up
- * to 6 bytes more for 256 columns than the file does: padding, scales that filled up words of signs, and the signs that follow from others.
+ * GGUF's formats whose codes are points of a grid: IQ1, IQ2 and IQ3 (ggml/src/ggml-common.h and ggml-quants.c in ggml-org/llama.cpp). In memory, a
+ * block of 32 columns consists of the low bytes of its codes and a word of signs; upper bits and scales are stored separately. This takes up to 6
+ * bytes more per 256 columns than the file: padding, scales that share words with signs in the file, and signs that follow from others.
  *
  * @module
  */
@@ -13,11 +13,11 @@ import { SUPER_SCALES } from "../layouts/super_scales.ts";
 
 /** A block of 32 columns. */
 interface GridBlock {
-  /** The low bytes of its codes: of 8 points the second word too. */
+  /** The low bytes of its codes. A block of 8 points also uses the second word. */
   readonly low: Uint32Array<ArrayBuffer>;
-  /** A byte for 8 columns. */
+  /** Sign bits, one byte per 8 columns. */
   signs: number;
-  /** `highWidth` bits. */
+  /** The upper bits of its codes, `highWidth` bits. */
   high: number;
   /** The scales of its groups, 4 bits each. */
   scales: number;
@@ -28,11 +28,11 @@ interface GridCodec {
   readonly type: number;
   readonly grid: Grid;
   readonly bytes: number;
-  /** Where 8 bytes with all scales and `d` lie. Without, `d` comes first. */
+  /** Position of the 8 bytes with all scales and `d`. If absent, a block starts with `d`. */
   readonly scales?: number;
-  /** Block `b` of the super-block whose bytes start at `at`. */
+  /** Reads block `b` of the super-block whose bytes start at `at`. */
   read(file: DataView, at: number, b: number, block: GridBlock): void;
-  /** The inverse; the file's bytes are zero before. */
+  /** The inverse of `read`. The bytes must be zero before. */
   write(file: DataView, at: number, b: number, block: GridBlock): void;
 }
 
@@ -158,14 +158,14 @@ export const GGUF_GRID_FORMATS: readonly Format[] = [
   }),
 ];
 
-/** Seven sign bits with the eighth, which makes the negative ones even in number. */
+/** Adds to seven sign bits the eighth, which makes the number of negative signs even. */
 function withEighth(signs: number): number {
   let odd = signs;
   for (const shift of [4, 2, 1]) odd ^= odd >> shift;
   return signs | (odd & 1) << 7;
 }
 
-/** Four times seven signs, and a scale above them. */
+/** Reads a word with four times seven signs, and a scale in the upper bits. */
 function readSignsAndScale(file: DataView, at: number, block: GridBlock): void {
   const word = file.getUint32(at, true);
   block.signs = 0;
@@ -184,7 +184,7 @@ function gridFormat({ name, type, grid, bytes, scales, read, write }: GridCodec)
   const { group, words, nibbles } = SUPER_SCALES[grid];
   const perBlock = group === 16 ? 8 : 4;
   const bits = signsWord(grid) + (signs ? 1 : 0);
-  // Bytes that stay together: `d`, or it and all scales.
+  // Bytes that are copied together: `d`, or `d` and all scales.
   const [kept, from, length] = [nibbles ? nibbles[1] : 16, scales ?? 0, scales ? 8 : 2];
   const one: GridBlock = { low: new Uint32Array(2), signs: 0, high: 0, scales: 0 };
   return formatOfBlocks({

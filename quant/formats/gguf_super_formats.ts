@@ -59,17 +59,17 @@ export const GGUF_SUPER_FORMATS: readonly Format[] = [
   }),
 ];
 
-/** Where the pieces of a super-block's bytes go. Byte positions are within the file's block, blocks are of 32 columns. */
+/** Positions of the parts of a super-block. Byte positions are within the file's super-block; blocks have 32 columns. */
 interface Map256 {
   /** `[file, plane, length]` in bytes. */
   readonly scales: readonly (readonly [number, number, number])[];
   /** `[file, block of the low halves, block of the high halves]`. */
   readonly nibbles?: readonly (readonly [number, number, number])[];
-  /** `[file, first of four blocks]`: the low plane of 2 and 3 bits, the high one of 6. */
+  /** `[file, first of four blocks]`: the low plane of 2-bit and 3-bit codes, the high plane of 6-bit codes. */
   readonly pairs?: readonly (readonly [number, number])[];
-  /** Top bits of all blocks, of 3 and 5 bits. */
+  /** Position of the top bits of all blocks, for 3-bit and 5-bit codes. */
   readonly bits?: number;
-  /** Codes that lie as in the planes. */
+  /** Position of codes that are stored as in the planes. */
   readonly codes?: number;
 }
 
@@ -83,7 +83,7 @@ function superFormat(
   const { bits } = layout;
   const scaleBytes = Math.ceil(map.scales.reduce((sum, [, , length]) => sum + length, 0) / 4) * 4;
   const pairsAt = bits === 6 ? 4 : 0;
-  // Flat: a model has millions of blocks.
+  // Flat arrays for speed, because a model has millions of blocks.
   const [scales, nibbles, pairs] = [map.scales, map.nibbles ?? [], map.pairs ?? []]
     .map((list) => Uint16Array.from(list.flat()));
   const move = (
@@ -142,7 +142,7 @@ function copyBytes(
   else for (let i = 0; i < length; i++) plane[to + i] = file.getUint8(at + i);
 }
 
-/** The byte of a block's exponent: rows are padded to words. */
+/** Position of a block's exponent byte. Rows are padded to words. */
 function paddedByte(block: number, columns: number): number {
   const perRow = columns / 32;
   return Math.floor(block / perRow) * Math.ceil(perRow / 4) * 4 + block % perRow;

@@ -1,5 +1,5 @@
 /**
- * GGUF's ternary formats: 256 elements of -1, 0 and 1 times an f16 scale, as 2-bit codes in memory (ggml/src/ggml-quants.c in
+ * GGUF's ternary formats: blocks of 256 elements -1, 0 and 1, multiplied by an f16 scale, kept as 2-bit codes in memory (ggml/src/ggml-quants.c in
  * ggml-org/llama.cpp).
  *
  * @module
@@ -20,7 +20,7 @@ const TERNARY: ScalarLayout = {
   levels: 3,
 };
 
-/** TQ1_0: five values a byte, in base 3; TQ2_0: two bits a value. */
+/** TQ1_0 has five values per byte, in base 3; TQ2_0 has two bits per value. */
 export const GGUF_TERNARY: readonly Format[] = [
   formatOfBlocks({
     name: "TQ1_0",
@@ -34,7 +34,7 @@ export const GGUF_TERNARY: readonly Format[] = [
         for (let j = 0; j < bytes; j++) {
           let byte = file.getUint8(at + from + j);
           for (let n = 0; n < trits; n++) {
-            // The byte is a fraction of 256: its next digit in base 3 is what three times it carries.
+            // The byte is a fraction of 256: multiplying it by 3 carries out its next digit in base 3.
             byte *= 3;
             values[first + n * bytes + j] = byte >> 8;
             byte &= 255;
@@ -58,7 +58,7 @@ export const GGUF_TERNARY: readonly Format[] = [
           for (let n = 0; n < 5; n++) {
             number = number * 3 + (n < trits ? values[first + n * bytes + j] : 0);
           }
-          // The least byte whose digits these are.
+          // The smallest byte with these digits.
           file.setUint8(at + from + j, Math.ceil(number * 256 / 243));
         }
       }
@@ -83,7 +83,7 @@ export const GGUF_TERNARY: readonly Format[] = [
   }),
 ];
 
-/** Runs of bytes of TQ1_0: where they start, how many, their first element, digits a byte. */
+/** Runs of bytes in TQ1_0: start, number of bytes, first element, digits per byte. */
 const BASE_3 = [[0, 32, 0, 5], [32, 16, 160, 5], [48, 4, 240, 4]] as const;
 
 const values = new Uint8Array(256);

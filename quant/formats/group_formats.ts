@@ -1,8 +1,8 @@
 /**
  * This library's own integer formats: 2, 3, 4 or 8 bits with an f16 scale per group of columns or per row.
  *
- * `int4_g128` is `scale * (q - 8)`; `int4z_g128` has an f16 zero point per group beside the scale,
- * `scale * (q - zero)`; `int4m_g128` an f16 that is added, `scale * (q - 8) + min`; `int4_row` has one scale for the whole row. `nf4_g64` and `fp4_g64` are `scale * table[q]`.
+ * `int4_g128` is `scale * (q - 8)`; `int4z_g128` has an f16 zero point per group next to the scale, `scale * (q - zero)`; `int4m_g128` has an f16
+ * that is added, `scale * (q - 8) + min`; `int4_row` has one scale per row. `nf4_g64` and `fp4_g64` are `scale * table[q]`.
  *
  * @module
  */

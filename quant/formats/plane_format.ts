@@ -28,7 +28,7 @@ export function planeFormat(name: string, layout: Layout, gguf?: GgufBlocks): Fo
     },
     adopt: elementType(layout)
       ? (bytes, rows, columns) => {
-        // An odd number of 16-bit elements is padded in memory, not in the file.
+        // An odd number of 16-bit elements is padded in memory but not in the file.
         if (bytes.length % 4 !== 0 || bytes.length !== bytes.buffer.byteLength) return undefined;
         const t = {
           ...emptyPacked(layout, 0, columns),
@@ -77,7 +77,7 @@ function planeRowBytes(layout: Layout, columns: number): number {
   return rulesOf(layout).rowBytes(layout, columns);
 }
 
-// 16-bit elements may be odd in number: the file has no padding, the last word has.
+// With an odd number of 16-bit elements, the last word is padded but the file is not.
 function planesByteLength(t: PackedTensor): number {
   if (!isQuantised(t.layout)) return t.rows * planeRowBytes(t.layout, t.columns);
   return 4 * (t.codes.length + t.scales.length + t.codebook.length);

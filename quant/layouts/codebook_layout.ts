@@ -51,7 +51,7 @@ export const codebookRules: LayoutRules<CodebookLayout> = {
   isRelativeOnly: false,
   hasIntegerScales: false,
   isPaired: () => false,
-  // A row's size times entries: what a value may be depends on its neighbours.
+  // A scale times entries, which depend on the neighbouring values, so the limit is only that of f16.
   reach: () => BEYOND.f16,
   scalesPlane: "scales",
   elementType: () => undefined,

@@ -278,7 +278,7 @@ function codebookRows(t: PackedTensor, layout: CodebookLayout): RowDecoder {
   const { columns } = t;
   const { books, entries, vector, width, wordColumns } = codebookShape(layout);
   const stored = halves(t.scales);
-  // Entries as they are stored: often a row is all that is read, and books may have 65,536.
+  // Entries are not decoded in advance: often only one row is read, and books may have 65,536 entries.
   const values = halves(t.codebook);
   const words = columns / wordColumns;
   const perWord = wordColumns / vector;

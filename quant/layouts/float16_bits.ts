@@ -1,5 +1,5 @@
 /**
- * Rounding to IEEE binary16 in arithmetic of f64, for engines without `Float16Array` (Node before 24, older browsers).
+ * Rounding to IEEE binary16 with f64 arithmetic, for engines without `Float16Array` (Node before 24, older browsers).
  *
  * @module
  */
@@ -7,14 +7,14 @@
 const double = new Float64Array(1);
 const doubleWords = new Uint32Array(double.buffer);
 
-/** Where numbers of f64 lie 1 apart: adding and taking it away again rounds to an integer, ties to even. */
+/** From here on, f64 numbers are 1 apart, so adding and subtracting this rounds to an integer, ties to even. */
 const ONE_APART = 2 ** 52;
 const LEAST_EXPONENT = -14;
-/** How many of the smallest steps at an exponent make 1, by `exponent - LEAST_EXPONENT`. */
+/** Number of binary16 steps per unit at an exponent, indexed by `exponent - LEAST_EXPONENT`. */
 const steps = Float64Array.from({ length: 30 }, (_, i) => 2 ** (10 - LEAST_EXPONENT - i));
 
 /**
- * The nearest binary16 bit pattern of an f64, as `Float16Array` rounds: ties to even, from 65520 on infinity, NaN stays NaN.
+ * The nearest binary16 bit pattern of an f64, rounded as by `Float16Array`: ties to even, infinity from 65520 on, NaN stays NaN.
  */
 export function float16Bits(value: number): number {
   const size = Math.abs(value);
@@ -23,7 +23,7 @@ export function float16Bits(value: number): number {
   const sign = (high >>> 16) & 0x8000;
   if (!(size < 65520)) return size === size ? sign | 0x7c00 : 0x7e00;
   const exponent = Math.max(0, ((high >>> 20) & 0x7ff) - 1023 - LEAST_EXPONENT);
-  // With the leading bit, which counts as one of the exponent's; a carry does as well.
+  // Includes the leading bit, which increments the exponent, as does a carry.
   const units = size * steps[exponent] + ONE_APART - ONE_APART;
   return sign | ((exponent << 10) + units);
 }

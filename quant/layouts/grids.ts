@@ -1,9 +1,8 @@
 /**
- * Grids of points: what codes of llama.cpp's IQ1, IQ2 and IQ3 types stand for (ggml/src/ggml-common.h and ggml-quants.c in
- * ggml-org/llama.cpp).
+ * Grids of points, the values of codes in llama.cpp's IQ1, IQ2 and IQ3 types (ggml/src/ggml-common.h and ggml-quants.c in ggml-org/llama.cpp).
  *
- * A code names a point, the magnitudes of 8 or 4 neighbouring columns; beside it each column has a sign bit. Codes have more than 8 bits in
- * some grids: their upper ones lie with the scales.
+ * A code selects a point, which gives the magnitudes of 8 or 4 neighbouring columns; in most grids each column also has a sign bit. In some grids,
+ * codes have more than 8 bits, whose upper bits are stored with the scales.
  *
  * @module
  */
@@ -12,25 +11,25 @@ import { type Grid, GRID_TABLES } from "./grid_tables.ts";
 
 export type { Grid } from "./grid_tables.ts";
 
-/** What codes in a grid mean. */
+/** How the codes of a grid are stored and decoded. */
 export interface GridShape {
-  /** Columns of a point. */
+  /** Columns per point. */
   readonly columns: 4 | 8;
-  /** Bits of a code beyond 8: there are `256 << high` points. */
+  /** Number of bits of a code beyond 8. There are `256 << high` points. */
   readonly high: 0 | 1 | 2 | 3;
-  /** Bits with a block's scales that hold these, those of its first point lowest. */
+  /** Number of bits per block that hold these upper bits, stored with the scales. The first point has the lowest bits. */
   readonly highWidth: 0 | 4 | 8 | 16;
-  /** From those of one point to those of the next. */
+  /** Number of bits from one point's upper bits to the next. */
   readonly highStep: number;
-  /** What a point's levels stand for: a weight is `d * (integer scale + 1/2)` times that. */
+  /** Values of a point's levels. A weight is `d * (integer scale + 1/2)` times the value. */
   readonly levels: Float32Array<ArrayBuffer>;
   /** Whether columns have signs. */
   readonly signs: boolean;
-  /** Whether the negative ones among 8 columns are even in number, so that a file has 7 bits for them. */
+  /** Whether the number of negative signs among 8 columns is even, so that files store only 7 bits. */
   readonly even: boolean;
-  /** Added to levels, or subtracted, as a bit above those of codes says. */
+  /** Added to levels or subtracted from them, depending on a bit above those of the codes. */
   readonly shift: number;
-  /** Whether each point has such a bit, or the block one at its top. */
+  /** Whether each point has such a bit, or each block has one at the top. */
   readonly shiftOf: "block" | "point";
 }
 
@@ -39,7 +38,7 @@ const THREE_BITS = Float32Array.of(4, 12, 20, 28, 36, 44, 52, 62).map((level) =>
 const ODD = Float32Array.of(1, 3, 5, 7, 9, 11, 13, 15).map((level) => level * 2);
 const TERNARY = Float32Array.of(-2, 0, 2);
 
-/** By name. */
+/** Grids by name. */
 export const GRIDS: Readonly<Record<Grid, GridShape>> = {
   iq2_xxs: grid(8, 0, 0, TWO_BITS, { even: true }),
   iq2_xs: grid(8, 1, 4, TWO_BITS, { even: true }),
@@ -61,15 +60,15 @@ function grid(
   return { columns, high, highWidth, levels, ...usual, ...options };
 }
 
-/** The grid of that name, if it is one. */
+/** The grid with this name, or undefined. */
 export function gridNamed(name: string): Grid | undefined {
   return Object.hasOwn(GRIDS, name) ? name as Grid : undefined;
 }
 
-/** Points by table, two a word: read once. */
+/** Decoded points by table, two per word. */
 const planes = new Map<Exclude<Grid, "iq1_m">, Uint32Array<ArrayBuffer>>();
 
-/** What {@linkcode gridPlane} copies. */
+/** The shared points of a grid, which {@linkcode gridPlane} copies. */
 function pointsOf(grid: Grid): Uint32Array<ArrayBuffer> {
   const table = grid === "iq1_m" ? "iq1_s" : grid;
   let plane = planes.get(table);
@@ -82,20 +81,20 @@ function pointsOf(grid: Grid): Uint32Array<ArrayBuffer> {
   return plane;
 }
 
-/** The points as a plane of a packed tensor: two a word, the first one low. */
+/** The points as a plane of a packed tensor: two per word, the first in the low half. */
 export function gridPlane(grid: Grid): Uint32Array<ArrayBuffer> {
   return pointsOf(grid).slice();
 }
 
-/** Words of {@linkcode gridPlane}. */
+/** Number of words in {@linkcode gridPlane}. */
 export function gridWords(grid: Grid): number {
   return 128 << GRIDS[grid].high;
 }
 
-/** By grid: made once, as rows of many tensors ask for them. */
+/** Levels by grid, computed once because many tensors use them. */
 const levelsOf = new Map<Grid, Uint8Array<ArrayBuffer>>();
 
-/** The levels of every point, `[points][columns]`; everyone has the same array, which is not to be changed. */
+/** The levels of every point, `[points][columns]`. The array is shared and must not be changed. */
 export function gridLevels(grid: Grid): Uint8Array<ArrayBuffer> {
   const known = levelsOf.get(grid);
   if (known) return known;
@@ -110,7 +109,7 @@ export function gridLevels(grid: Grid): Uint8Array<ArrayBuffer> {
   return levels;
 }
 
-/** What lies with the scales of block `block` of 32 columns: `highWidth` bits; `at` is where its super-block's scales begin. */
+/** The `highWidth` bits stored with the scales of block `block` of 32 columns. The scales of its super-block begin at `at`. */
 export function highBits(grid: Grid, scaleBytes: Uint8Array, at: number, block: number): number {
   switch (GRIDS[grid].highWidth) {
     case 0:
@@ -124,7 +123,7 @@ export function highBits(grid: Grid, scaleBytes: Uint8Array, at: number, block: 
   }
 }
 
-/** Adds to these bits, which must be zero before. */
+/** Sets these bits, which must be zero before. */
 export function addHighBits(
   grid: Grid,
   scaleBytes: Uint8Array,
@@ -145,7 +144,7 @@ export function addHighBits(
   }
 }
 
-/** Point `i` of a block: its low 8 bits are byte `i` of the block's words. */
+/** Index of point `i` of a block. Its low 8 bits are byte `i` of the block's words. */
 export function pointOf(
   grid: Grid,
   words: Uint32Array,
@@ -158,13 +157,13 @@ export function pointOf(
     (high >> (highStep * i) & (2 ** bits - 1)) << 8;
 }
 
-/** The bit among those of `highBits` that says whether point `i` is shifted down. */
+/** Position of the bit in `highBits` that says whether point `i` is shifted down. */
 export function shiftBit(grid: Grid, i: number): number {
   const { high, highStep, shiftOf } = GRIDS[grid];
   return shiftOf === "block" ? 15 : highStep * i + high;
 }
 
-/** The word with a block's signs, a byte for 8 columns: its last one. */
+/** Index of the word with a block's signs, one byte per 8 columns. It is the block's last word. */
 export function signsWord(grid: Grid): number {
   return GRIDS[grid].columns === 8 ? 1 : 2;
 }

@@ -69,7 +69,7 @@ export function isQuantised(layout: Layout): boolean {
   return rulesOf(layout).isQuantised;
 }
 
-/** Whether scales can be trained only in the relative form, with one offset per any multiple of 32 columns. */
+/** Whether scales can be trained only in the relative form, with one offset per 32 columns or any multiple of that. */
 export function isRelativeOnly(layout: Layout): boolean {
   return rulesOf(layout).isRelativeOnly;
 }

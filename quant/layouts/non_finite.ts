@@ -6,8 +6,8 @@
 import type { DenseType, Layout, PackedTensor } from "./layout.ts";
 import { emptySuperBlock, readSuperBlock, SUPER_SCALES, type SuperScales } from "./super_scales.ts";
 
-// A float is not finite when all bits of its exponent are set: then one more carries into the sign's place, of the
-// two floats of a word at once.
+// A float is not finite if all bits of its exponent are set. Adding one to the exponent then carries into the sign bit, which tests both 16-bit
+// floats of a word at once.
 
 /** Position of a super-block's f16 factors in bytes, and their number, for packings in which the factors are separate. */
 const FACTORS: Partial<Readonly<Record<SuperScales, readonly [offset: number, halves: 1 | 2]>>> = {
@@ -48,7 +48,7 @@ export function hasNonFinite({ layout, codes, scales, codebook }: PackedTensor):
   }
 }
 
-// Constants in each loop, four words at a time: twice as fast as one loop for all, and reading memory is what remains.
+// Separate loops with constants, four words at a time, are twice as fast as one loop for all types, and limited only by memory.
 
 function anyF32(ints: Int32Array): boolean {
   let [a, b, c, d] = [0, 0, 0, 0];

@@ -1,5 +1,5 @@
 /**
- * The planes of a packed tensor as halves and bytes, and the checks that keep a lying shape from reaching a loop.
+ * Views of the planes of a packed tensor as halves and bytes, and checks of untrusted shapes.
  *
  * Words are little endian on every machine that Deno runs on, so a plane's bytes are the file's bytes.
  *
@@ -23,8 +23,8 @@ export function planeBytes(words: Uint32Array<ArrayBuffer>): Uint8Array<ArrayBuf
 /**
  * Checks that a layout can hold `rows x columns`.
  *
- * @throws {RangeError} for counts that are no non-negative integers, too large together, or for columns that are no
- * multiple of the layout's blocks.
+ * @throws {RangeError} for counts that are not non-negative integers or are too large together, or for columns that are not a multiple of the
+ * layout's blocks.
  */
 export function checkShape(layout: Layout, rows: number, columns: number): void {
   if (
@@ -44,7 +44,8 @@ export function checkShape(layout: Layout, rows: number, columns: number): void 
 /**
  * Checks the shape of a packed tensor and the length of each plane.
  *
- * @throws {RangeError} for an impossible shape. @throws {TypeError} for a plane of the wrong length.
+ * @throws {RangeError} for an impossible shape.
+ * @throws {TypeError} for a plane of the wrong length.
  */
 export function checkPacked(t: PackedTensor): void {
   checkShape(t.layout, t.rows, t.columns);
@@ -59,7 +60,7 @@ export function checkPacked(t: PackedTensor): void {
   }
 }
 
-/** A packed tensor of zero words, but for the points of a grid; its codes may lie in `memory`. Throws as {@linkcode checkShape} does. */
+/** A packed tensor of zeros, except for the points of a grid. If given, `memory` provides the codes. Throws the errors of {@linkcode checkShape}. */
 export function emptyPacked(
   layout: Layout,
   rows: number,
@@ -80,7 +81,7 @@ export function emptyPacked(
   };
 }
 
-/** Whether two layouts are the same in every field. */
+/** Whether two layouts are equal in every field. */
 export function sameLayout(a: Layout, b: Layout): boolean {
   return a.kind === b.kind && rulesOf(a).isSame(a, b);
 }

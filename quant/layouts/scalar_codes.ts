@@ -2,15 +2,15 @@
  * The order of scalar codes within a block of 32 columns, in bytes (see `PackedTensor` for the same in words).
  *
  * - 8 bits: byte j is column j.
- * - 4 bits: byte j holds column j in its low and column j + 16 in its high half.
+ * - 4 bits: byte j holds column j in its low half and column j + 16 in its high half.
  * - 2 bits: byte j holds columns j, j + 8, j + 16, j + 24, lowest bits first.
- * - 1 bit (only of wider codes): byte c % 4 has the bit of column c at bit c / 4.
- * - 3, 5 and 6 bits: the plane of the low 2 (of 3) or 4 bits as above, then the plane of the bits above.
+ * - 1 bit (only as part of wider codes): byte c % 4 has the bit of column c at bit c / 4.
+ * - 3, 5 and 6 bits: the plane of the low 2 bits (for 3) or 4 bits as above, then the plane of the upper bits.
  *
  * @module
  */
 
-/** Bits in each of a code's two planes; the second is 0 where there is one. Together the code's width. */
+/** Number of bits in each of a code's two planes, which add up to its width. The second is 0 if there is only one plane. */
 export function planeBits(bits: number): [low: number, high: number] {
   return bits === 3 ? [2, 1] : bits === 5 || bits === 6 ? [4, bits - 4] : [bits, 0];
 }
@@ -55,7 +55,7 @@ export function readCodes(
   }
 }
 
-/** Writes `blocks` blocks of 32 codes into `bytes` at `to`; codes must lie below `2 ** bits`. */
+/** Writes `blocks` blocks of 32 codes into `bytes` at `to`. Codes must be less than `2 ** bits`. */
 export function writeCodes(
   codes: Uint8Array,
   bits: number,

@@ -45,10 +45,10 @@ export const scalarRules: LayoutRules<ScalarLayout> = {
   hasIntegerScales: false,
   isPaired: ({ second }) => second !== "none",
   reach({ bits, center, second, levels = 2 ** bits, table }) {
-    // A minimum is a value itself.
+    // A minimum is itself a value, stored as f16.
     if (second === "min") return BEYOND.f16;
     if (table) return BEYOND.f16 * Math.max(...CODE_TABLES[table].map(Math.abs));
-    // With a zero point codes lie on either side of zero.
+    // With a zero point, codes may be on both sides of zero.
     return BEYOND.f16 *
       (second === "zero" ? (levels - 1) / 2 : Math.max(center, levels - 1 - center));
   },

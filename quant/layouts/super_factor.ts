@@ -1,5 +1,5 @@
 /**
- * The f16 factor of a super-block that brings wanted scales near the integers of their packing.
+ * Chooses the f16 factor of a super-block that brings the wanted scales close to integers in the range of their packing.
  *
  * @module
  */
@@ -7,11 +7,14 @@
 import { numberToFloat16, roundToFloat16 } from "./float16.ts";
 import { SUPER_SCALES, type SuperScales } from "./super_scales.ts";
 
-/** Of the factor that brings the largest scale to the end of the range. */
+/** Candidates, relative to the factor that brings the largest scale to the end of the range. */
 const FACTORS = [1, 0.98, 0.96, 1.02, 0.94, 1.04];
 const LARGEST_FLOAT16 = 65504;
 
-/** The f16 bits of the factor with which integers in range come nearest to `wanted`, each counting as much as its group. */
+/**
+ * The f16 bits of the factor whose integers approximate `wanted` with the least squared error, weighted by `sizes`. Without `search`, only the
+ * factors that reach an end of the range are candidates.
+ */
 export function chooseFactor(
   wanted: readonly number[],
   sizes: readonly number[],
@@ -40,7 +43,7 @@ export function chooseFactor(
   return numberToFloat16(best);
 }
 
-/** The integer in range that comes nearest to `x` under a factor. */
+/** The integer in range that is closest to `x` when multiplied by a factor. */
 export function nearestInteger(x: number, factor: number, packing: SuperScales): number {
   const { range: [low, high], plus = 0 } = SUPER_SCALES[packing];
   if (factor === 0) return 0;

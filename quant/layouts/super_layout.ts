@@ -38,7 +38,7 @@ export const superRules: LayoutRules<SuperLayout> = {
   hasIntegerScales: true,
   isPaired: () => false,
   reach({ bits, center, table, scales }) {
-    // Integer scales are 1 at least.
+    // Integer scales are at least 1, so at least the range of f16 can be stored.
     if (table || gridNamed(scales)) return BEYOND.f16;
     return BEYOND.f16 * Math.max(center, 2 ** bits - 1 - center);
   },

@@ -1,6 +1,6 @@
 /**
- * The codes of ggml's super-blocks of 256, which lie interleaved over 64 or 128 columns, as planes of 32 columns and back. All
- * by words: four neighbouring columns a word, a byte each. The functions with `write` false move the file's into the planes.
+ * Converts the codes of ggml's super-blocks of 256, which are interleaved over 64 or 128 columns, to planes of 32 columns and back. All functions
+ * work on words of four neighbouring columns, one byte each. If `write` is false, they move codes from the file to the planes.
  *
  * @module
  */
@@ -10,10 +10,10 @@ const PAIRS = 0x03030303;
 const BITS = 0x01010101;
 
 /**
- * 32 bytes at `at` whose low halves are the columns of one block and whose high halves those of another.
+ * Moves 32 bytes at `at`, whose low halves are the columns of one block and whose high halves are those of another.
  *
- * @param low The word at which the 4-bit plane of the low halves' block starts
- * @param high That of the other
+ * @param low Word at which the 4-bit plane of the low halves' block starts.
+ * @param high Word at which that of the high halves' block starts.
  */
 export function moveNibbles(
   file: DataView,
@@ -39,10 +39,10 @@ export function moveNibbles(
 }
 
 /**
- * 32 bytes with two bits of each of four blocks, the first block's lowest.
+ * Moves 32 bytes with two bits of each of four blocks, those of the first block lowest.
  *
- * @param first The word at which the first block's 2-bit plane starts
- * @param step Words from one block's plane to the next's
+ * @param first Word at which the first block's 2-bit plane starts.
+ * @param step Number of words from one block's plane to the next.
  */
 export function movePairs(
   file: DataView,
@@ -70,7 +70,7 @@ export function movePairs(
   }
 }
 
-/** 32 bytes with one bit of each of eight blocks, the first block's lowest; parameters as of `movePairs`. */
+/** Moves 32 bytes with one bit of each of eight blocks, that of the first block lowest. The parameters are those of `movePairs`. */
 export function moveBits(
   file: DataView,
   at: number,

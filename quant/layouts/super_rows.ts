@@ -1,5 +1,5 @@
 /**
- * Rows of super-blocks as numbers: the plain statement of what the layout means.
+ * Decodes rows of super-blocks. These plain loops define the meaning of the layout.
  *
  * @module
  */
@@ -27,7 +27,7 @@ import {
   superWords,
 } from "./super_scales.ts";
 
-/** Bytes from the scales' start to those of a row and super-block. */
+/** Offset in bytes of a super-block's scales within the plane of scales. */
 export function superByte(
   layout: SuperLayout,
   columns: number,

@@ -28,7 +28,7 @@ export interface AwqPlanes {
   readonly scales: Uint16Array;
 }
 
-// The bit at which output feature `row % 8` starts: the inverse of the order in which nibbles hold features.
+// Position of the first bit of output feature `row % 8`: the inverse of the order of features in a word.
 const SHIFT = [0, 16, 4, 20, 8, 24, 12, 28] as const;
 
 /**

@@ -131,7 +131,7 @@ export function gptqColumnOrder(
   checkLength(name, "g_idx", gIdx, columns);
   const size = group === -1 ? columns : group;
   const groups = Math.ceil(columns / size);
-  // Writers without an order of their own leave the plane as it was made.
+  // Writers that do not reorder columns leave the plane all zero.
   if (gIdx.every((g) => g === 0)) return undefined;
   const filled = new Uint32Array(groups);
   const order = new Uint32Array(columns);
@@ -151,7 +151,7 @@ export function gptqColumnOrder(
   return inOrder ? undefined : order;
 }
 
-// The common width by whole words: columns j and j + 16 of a block share a byte.
+// The common width, by whole words: columns j and j + 16 of a block share a byte.
 function fourBits(qweight: StoredWords, rows: number): FillBlock {
   return (block, row, words, at) => {
     const first = block * 4 * rows + row;
@@ -170,7 +170,7 @@ function spread(nibbles: number): number {
     ((nibbles & 0xf000) << 12);
 }
 
-// Bits of a stream whose words lie `stride` apart.
+// Bits of a stream whose words are `stride` apart.
 function bitsAt(
   words: StoredWords,
   first: number,

@@ -156,7 +156,7 @@ export function hqqToPacked(planes: HqqPlanes, shape: HqqShape): PackedTensor {
   const { width } = hqqLines(shape);
   const step = codeBytes / bytes / width;
   const mask = 2 ** bits - 1;
-  // Codes of consecutive columns lie in a row: to the end of a group along axis 1, to that of the matrix row along axis 0.
+  // Codes of consecutive columns are adjacent up to the end of a line: a group along axis 1, a whole part along axis 0.
   const readRow = (row: number, codes: Uint8Array) => {
     for (let k = 0; k < columns;) {
       const line = Math.floor((row * columns + k) / width);

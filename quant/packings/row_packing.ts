@@ -1,6 +1,5 @@
 /**
- * Scalar tensors written row by row: the readers of files that store output-major matrices say which code, scale and zero point
- * belong where.
+ * Packs scalar tensors row by row, for files that store output-major matrices. Their readers provide the codes, scales and zero points.
  *
  * @module
  */
@@ -9,17 +8,21 @@ import { groupsPerRow, type PackedTensor, type ScalarLayout } from "../layouts/l
 import { emptyPacked, halves, planeBytes } from "../layouts/planes.ts";
 import { writeCodes } from "../layouts/scalar_codes.ts";
 
-/** What belongs to a row. */
+/** Provides the contents of rows. */
 export interface RowSource {
   /** Writes the codes of all columns of a row, each below `2 ** bits`. */
   readonly codes: (row: number, codes: Uint8Array) => void;
-  /** f16 bits of a group's scale. */
+  /** Returns the f16 bits of a group's scale. */
   readonly scale: (row: number, group: number) => number;
-  /** f16 bits of a group's zero point or minimum, where the layout has one. */
+  /** Returns the f16 bits of a group's zero point or minimum. Required if the layout has one. */
   readonly second?: (row: number, group: number) => number;
 }
 
-/** Fills a packed tensor. @throws {RangeError} for an impossible shape. */
+/**
+ * Packs a tensor.
+ *
+ * @throws {RangeError} for an impossible shape.
+ */
 export function packRows(
   layout: ScalarLayout,
   rows: number,
@@ -45,9 +48,9 @@ export function packRows(
 }
 
 /**
- * The group of a scalar layout: 0 when one group is the whole row.
+ * The group size of a scalar layout: 0 if a group is the whole row.
  *
- * @throws {RangeError} for groups that are no multiple of 32 or do not divide the columns.
+ * @throws {RangeError} for groups that are not a multiple of 32 or do not divide the columns.
  */
 export function wholeGroup(group: number, columns: number, name: string): number {
   if (!(Number.isSafeInteger(group) && group > 0 && group % 32 === 0 && columns % group === 0)) {

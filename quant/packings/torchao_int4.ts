@@ -104,7 +104,7 @@ export function int4RowsToPacked(planes: Int4RowPlanes, shape: Int4Shape): Packe
     codes(row, codes) {
       const from = row * columns / 2;
       for (let k = 0; k < columns; k++) {
-        // Of a signed code, plus 8: the top bit turned.
+        // A signed code plus 8: inverts the top bit.
         codes[k] = ((planes.codes[from + (k >> 1)] >> (4 * (k & 1))) & 15) ^ 8;
       }
     },

@@ -36,7 +36,7 @@ export interface AwqOptions extends Omit<QuantizeOptions, "statistics"> {
 
 /** The result of the search. */
 export interface AwqScales {
-  /** By column: multiply the weights and divide the inputs by these. */
+  /** One scale per column: weights are multiplied by it and inputs divided by it. */
   readonly factors: Float32Array;
   /** The exponent of the magnitudes. At 0 all factors are 1. */
   readonly exponent: number;
@@ -189,7 +189,7 @@ function shared(magnitudes: Float32Array, sources: Uint32Array | undefined): Flo
   return magnitudes.map((_, k) => sums[sources[k]] / counts[sources[k]]);
 }
 
-// Of the largest magnitude: inputs that never were shall not be divided by nothing.
+// As a fraction of the largest magnitude, so that inputs that are always zero are not divided by zero.
 const LEAST = 1e-4;
 
 function powersOf(magnitudes: Float32Array, exponent: number): Float32Array<ArrayBuffer> {

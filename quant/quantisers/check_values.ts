@@ -1,5 +1,5 @@
 /**
- * The check of values before they are quantised.
+ * Checks values before they are quantised.
  *
  * @module
  */
@@ -11,17 +11,17 @@ const LARGEST_FLOAT16 = 65504;
 
 /** A value that a format cannot hold. */
 export interface BadValue {
-  /** In the list. */
+  /** Index in the list. */
   readonly index: number;
   /** The value. */
   readonly value: number;
-  /** What it is too large for; undefined when it is not finite. */
+  /** The limit that it exceeds, as text. Undefined if it is not finite. */
   readonly limit?: string;
 }
 
 /**
- * The first value that is not finite, or larger than the layout can say: more than its dense type, or than its largest code under the
- * largest scale, which is an f16.
+ * The first value that is not finite or outside the range of the layout: that of its dense type, or of its largest code at the largest f16 scale.
+ * Undefined if there is none.
  */
 export function badValue(values: Float32Array, layout: Layout): BadValue | undefined {
   const reach = rulesOf(layout).reach(layout);
@@ -40,7 +40,7 @@ export function badValue(values: Float32Array, layout: Layout): BadValue | undef
   return undefined;
 }
 
-/** The value and its place in words. */
+/** The value and its position, as text. */
 export function badValueText(
   { index, value, limit }: BadValue,
   columns: number,
@@ -51,8 +51,11 @@ export function badValueText(
 }
 
 /**
- * @param layout If what it cannot hold is to be refused too; else only what is not finite is
- * @throws {TypeError} for a wrong count. @throws {RangeError} naming the value and its place.
+ * Checks the number of values, and that the layout can hold each of them.
+ *
+ * @param layout Default: f32, so that only values that are not finite are rejected.
+ * @throws {TypeError} for a wrong number of values.
+ * @throws {RangeError} naming the first bad value and its position.
  */
 export function checkValues(
   values: Float32Array,

@@ -1,26 +1,26 @@
 /**
- * Which entries of additive codebooks are best for an 8-vector.
+ * Finds the best entries of additive codebooks for a vector of 8 values.
  *
- * With a symmetric H among the eight columns, the cost of entries that add up to y is `y H y / 2 - t . y`: half the squared error up to a
- * constant, where `t = H x` for a vector x that stands alone.
+ * With a symmetric H of the eight columns, the cost of entries that add up to y is `y H y / 2 - t . y`, half the squared error up to a constant. For
+ * a vector x without neighbours, `t = H x`.
  *
  * @module
  */
 
-/** Entries of a book. */
+/** Number of entries per book. */
 export const ENTRIES = 256;
-/** Columns that share a code. */
+/** Number of columns that share a code. */
 export const VECTOR = 8;
 
-/** What the entries of books cost by themselves and in pairs. */
+/** Costs of the entries of books, alone and in pairs. */
 export interface BookTables {
-  /** By book: `c H c / 2` of each entry c. */
+  /** For each book, `c H c / 2` of each entry c. */
   readonly own: readonly Float32Array[];
-  /** `[first][second]` for first < second: `a H b` of entry a of the one and b of the other, at `a * 256 + b`. */
+  /** For each pair of books `[first][second]`, first < second: `a H b` of entry a of the first and entry b of the second, at `a * 256 + b`. */
   readonly pairs: readonly (readonly Float32Array[])[];
 }
 
-/** The tables of books (`[256][8]` each) under H, row-major 8 x 8. */
+/** The tables of books (`[256][8]` each) for H, row-major 8 x 8. */
 export function bookTables(books: readonly Float32Array[], h: Float64Array): BookTables {
   const turned = books.map((book) => timesBlock(book, h));
   return {
@@ -62,7 +62,7 @@ function products(first: Float32Array, second: Float32Array): Float32Array {
   return table;
 }
 
-/** Writes `own - entry . t` of every entry into `costs`, for the t at `at` of `targets`; returns the entry of least cost. */
+/** Writes `own - entry . t` of every entry into `costs`, where t starts at `at` in `targets`. Returns the entry with the least cost. */
 export function entryCosts(
   targets: Float32Array,
   at: number,
@@ -86,7 +86,7 @@ export function entryCosts(
   return best;
 }
 
-/** Writes the codes of one vector, one a book, that are best for `target`. */
+/** Writes the best codes for `target`, one per book. */
 export type CodeChooser = (
   books: readonly Float32Array[],
   tables: BookTables,
@@ -95,8 +95,8 @@ export type CodeChooser = (
 ) => void;
 
 /**
- * A beam search over the books: of the first `count - 1` books the `beam` cheapest sums are kept, each continued by every entry
- * of the next. Then each book is chosen anew given the others.
+ * A beam search over the books. For the first `count - 1` books, the `beam` cheapest sums are kept, and each is continued with every entry of the
+ * next book. Finally, the code of each book is chosen again given the others.
  */
 export function codeChooser(count: number, beam: number): CodeChooser {
   const costs = Array.from({ length: count }, () => new Float32Array(ENTRIES));
@@ -142,7 +142,7 @@ export function codeChooser(count: number, beam: number): CodeChooser {
     }
     codes.set(next.codes[best]);
     codes[last] = bestLast;
-    // The last book was chosen given all others.
+    // The last book's code was already chosen given all others.
     for (let c = 0; c < last; c++) {
       row.set(costs[c]);
       for (let d = 0; d < c; d++) addRow(row, pairs[d][c], codes[d]);
@@ -187,7 +187,7 @@ class Beam {
     this.length = 0;
   }
 
-  /** Takes `start + costs[e]` for entries e of book `book` behind `before`, as far as it is among the cheapest. */
+  /** Adds the sums of `before` and each entry e of book `book`, with cost `start + costs[e]`, if they are among the cheapest. */
   offer(costs: Float32Array, start: number, book: number, before: Uint8Array | undefined): void {
     const most = this.codes.length;
     for (let e = 0; e < ENTRIES; e++) {

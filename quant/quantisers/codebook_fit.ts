@@ -1,5 +1,5 @@
 /**
- * A weight as codes, books and row scales while they are fitted.
+ * Fits codes, books and row scales to a weight.
  *
  * @module
  */
@@ -11,35 +11,35 @@ import { roundToFloat16 } from "../layouts/float16.ts";
 
 const LARGEST_FLOAT16 = 65504;
 
-/** Rows whose codes are chosen in milliseconds. */
+/** Rows after which other tasks get a turn. Their codes are chosen within milliseconds. */
 const ROWS_A_TURN = 64;
 
-/** Columns after which the products of all later ones are computed anew. */
+/** Columns after which the products of later columns are computed again. */
 const BLOCK = 128;
 
-/** Codes, books and scales of a weight W, with what the error needs. Books and scales hold f16 values. */
+/** Codes, books and scales of a weight W, with the values needed for the error. Books and scales are f16 values. */
 export interface CodebookFit {
   readonly rows: number;
   readonly columns: number;
-  /** What errors cost. */
+  /** The metric of errors, H. */
   readonly metric: ColumnMetric;
-  /** `[256][8]` each. */
+  /** Books, `[256][8]` each. */
   books: Float32Array[];
-  /** One per row. */
+  /** Scales, one per row. */
   readonly scales: Float64Array;
-  /** `[rows][columns / 8][books]`. */
+  /** Codes, `[rows][columns / 8][books]`. */
   readonly codes: Uint8Array;
-  /** `[rows][columns]`: what the codes stand for, without the scale. */
+  /** Values of the codes without scales, `[rows][columns]`. */
   sums: Float64Array;
   /** `sums` times H. */
   products: Float64Array;
   /** W times H. */
   readonly wanted: Float64Array;
-  /** The error of all zeros: the sum of `w H w` over rows. */
+  /** Error if all values were zero: the sum of `w H w` over rows. */
   readonly norm: number;
 }
 
-/** A fit that stands for `values` exactly, as if codes could be anything; to be followed by `chooseCodes` with `first`. */
+/** A fit that represents `values` exactly, before codes are chosen. Call `chooseCodes` with `first` next. */
 export function* unfitted(
   values: Float32Array,
   rows: number,
@@ -75,7 +75,7 @@ export function* unfitted(
   };
 }
 
-/** The sum over rows of `(w - s y) H (w - s y)`, s the scale and y the sums of a row. */
+/** The error: the sum over rows of `(w - s y) H (w - s y)`, where s is the scale and y are the sums of a row. */
 export function fitError(fit: CodebookFit): number {
   const { rows, columns, scales, sums, products, wanted, norm } = fit;
   let error = norm;
@@ -89,8 +89,8 @@ export function fitError(fit: CodebookFit): number {
 }
 
 /**
- * Goes through the vectors of all rows, columns in order, and gives each the codes that are best while all others stay. In the
- * `first` round those not yet reached count as exact.
+ * Goes through the vectors of all rows in the order of columns and gives each the best codes while all others stay the same. In the `first` round,
+ * vectors that have not been reached count as exact.
  */
 export function* chooseCodes(fit: CodebookFit, beam: number, first: boolean): Computation<void> {
   const { rows, columns, metric, books, scales, codes, sums, wanted } = fit;
@@ -152,7 +152,7 @@ export function* chooseCodes(fit: CodebookFit, beam: number, first: boolean): Co
   fit.products = yield* metric.times(sums, rows);
 }
 
-/** The least-squares scale of each row, in f16, where it is better. */
+/** Replaces the scale of each row by its least-squares scale in f16, if that is better. */
 export function fitScales(fit: CodebookFit): void {
   const { rows, columns, scales, sums, products, wanted } = fit;
   for (let row = 0; row < rows; row++) {
@@ -169,8 +169,8 @@ export function fitScales(fit: CodebookFit): void {
 }
 
 /**
- * `steps` conjugate-gradient steps towards the entries that are best for the codes and scales, rounded to f16. Returns whether that
- * was better; else nothing changes.
+ * Makes `steps` conjugate-gradient steps towards the best entries for the codes and scales, and rounds them to f16. Returns whether the error fell;
+ * if not, nothing changes.
  */
 export function* fitEntries(fit: CodebookFit, steps: number): Computation<boolean> {
   const { rows, columns, metric, scales, wanted, books } = fit;
@@ -225,7 +225,7 @@ export function* fitEntries(fit: CodebookFit, steps: number): Computation<boolea
   return true;
 }
 
-/** `[rows][columns]` sums of entries (`[books][256][8]`) by the codes. */
+/** Sums `[rows][columns]` of the entries (`[books][256][8]`) that the codes select. */
 function scatter(
   { rows, columns, codes, books }: CodebookFit,
   entries: Float64Array,
@@ -254,7 +254,7 @@ function gather({ codes, books }: CodebookFit, values: Float64Array): Float64Arr
   return entries;
 }
 
-/** The diagonal of the least-squares problem of the entries, but for what vectors of one row have in common. */
+/** The diagonal of the least-squares problem for the entries, without the terms between different vectors of a row. */
 function entryDiagonal(fit: CodebookFit): Float64Array {
   const { rows, columns, metric, scales } = fit;
   const values = new Float64Array(rows * columns);

@@ -1,5 +1,5 @@
 /**
- * Codebooks to start from: k-means of 8-vectors, then of what the first book leaves, and so on.
+ * Initial codebooks: k-means of vectors of 8 values, then of the residuals of the first book, and so on.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { bookTables, ENTRIES, entryCosts, VECTOR } from "./codebook_assign.ts";
 import { plainMetric } from "./column_metric.ts";
 import type { Computation } from "./computation.ts";
 
-// Books start from at most this many vectors.
+// Maximum number of vectors that books are fitted to.
 const SAMPLE = 8192;
 const ROUNDS = 5;
 
@@ -19,9 +19,9 @@ interface Sample {
 }
 
 /**
- * Books of 256 entries (`[256][8]` each) for the vectors of `rows x columns` values in row-major order.
+ * Fits `count` books of 256 entries (`[256][8]` each) to the vectors of `rows x columns` values in row-major order.
  *
- * @param rowWeights What the squared error of each row counts.
+ * @param rowWeights Weight of each row's squared error.
  */
 export function* residualKMeans(
   values: Float64Array,
@@ -57,7 +57,7 @@ function sampleOf(all: Float64Array, rowWeights: Float64Array, next: () => numbe
   const weights = new Float32Array(taken);
   const most = rowWeights.reduce((a, b) => Math.max(a, b), 0) || 1;
   for (let i = 0; i < taken; i++) {
-    // One of each stretch of equal length.
+    // One vector from each of the stretches of equal length.
     const v = Math.min(count - 1, Math.floor((i + (count > taken ? next() : 0)) * count / taken));
     vectors.set(all.subarray(v * VECTOR, (v + 1) * VECTOR), i * VECTOR);
     weights[i] = rowWeights[Math.floor(v / vectorsPerRow)] / most;
@@ -65,7 +65,7 @@ function sampleOf(all: Float64Array, rowWeights: Float64Array, next: () => numbe
   return { vectors, weights };
 }
 
-/** k-means++: each next entry is a vector, drawn by its squared distance to the entries so far. */
+/** k-means++: each next entry is a vector drawn in proportion to its weighted squared distance from the nearest entry so far. */
 function startBook({ vectors, weights }: Sample, next: () => number): Float32Array {
   const book = new Float32Array(ENTRIES * VECTOR);
   const count = vectors.length / VECTOR;
@@ -101,7 +101,7 @@ function assign(vectors: Float32Array, book: Float32Array): Uint8Array {
   return codes;
 }
 
-/** Moves each entry to the weighted mean of its vectors; entries without any stay. */
+/** Moves each entry to the weighted mean of its vectors. Entries without vectors stay. */
 function refit(book: Float32Array, { vectors, weights }: Sample, codes: Uint8Array): void {
   const sums = new Float64Array(ENTRIES * VECTOR);
   const totals = new Float64Array(ENTRIES);
@@ -117,7 +117,7 @@ function refit(book: Float32Array, { vectors, weights }: Sample, codes: Uint8Arr
   }
 }
 
-/** Uniform in [0, 1): a multiplicative hash of a counter, enough to draw samples. */
+/** Uniform numbers in [0, 1): a multiplicative hash of a counter, good enough for sampling. */
 function randomNumbers(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

@@ -1,19 +1,20 @@
 /**
- * How much the squared error of a column counts: the idea of llama.cpp's importance matrix.
+ * Weights of the squared errors of columns, as in llama.cpp's importance matrix.
  *
  * @module
  */
 
 import type { InputStatistics } from "./input_statistics.ts";
 
-// Of the mean: columns whose input the calibration text never showed still count something.
+// As a fraction of the mean, so that columns whose input is always zero in the calibration text still count.
 const LEAST = 0.01;
 
 /**
- * By column the mean square of its input over their mean, plus a hundredth: to first order what the squared error of a weight adds to that of
- * the outputs. 1 for every column without statistics.
+ * For each column, the mean square of its input divided by the mean over all columns, plus 0.01. To first order, this is how much the squared error
+ * of a weight contributes to that of the outputs. Without statistics, 1 for every column.
  *
- * @throws {TypeError} when the statistics are of other columns. @throws {RangeError} for a moment that is not finite.
+ * @throws {TypeError} when the statistics have a different number of columns.
+ * @throws {RangeError} for a moment that is negative or not finite.
  */
 export function columnImportance(
   columns: number,
@@ -37,7 +38,7 @@ export function columnImportance(
 
 let ones = new Float32Array(256).fill(1);
 
-/** Columns that count the same. */
+/** Equal weights of 1. The result may share memory and must not be changed. */
 export function equalImportance(columns: number): Float32Array {
   if (ones.length < columns) ones = new Float32Array(columns).fill(1);
   return ones.subarray(0, columns);

@@ -1,5 +1,5 @@
 /**
- * What an error of a weight row costs: `e H eᵀ` over the columns.
+ * The cost of an error e of a weight row: `e H eᵀ`.
  *
  * @module
  */
@@ -7,13 +7,13 @@
 import { type Computation, sharedFloats, withoutProducts } from "./computation.ts";
 import type { InputStatistics } from "./input_statistics.ts";
 
-/** A symmetric positive matrix H over the columns of a weight, in units of its mean diagonal. */
+/** A symmetric positive matrix H over the columns of a weight, divided by the mean of its diagonal. */
 export interface ColumnMetric {
-  /** Columns of the weight. */
+  /** Number of columns of the weight. */
   readonly columns: number;
-  /** Row-major `e H` of row-major `rows x columns` values; f32 will do. */
+  /** Computes `e H`, row-major, for row-major `rows x columns` values. f32 precision is enough. */
   times(e: Float64Array, rows: number): Computation<Float64Array>;
-  /** `width` columns of `e H` from `first` on, row-major. `changed` are the columns of `e` that are not what they were the last time. */
+  /** Computes `width` columns of `e H` from `first` on, row-major. `changed` is the range of columns of `e` that changed since the last call. */
   part(
     e: Float64Array,
     rows: number,
@@ -21,9 +21,9 @@ export interface ColumnMetric {
     width: number,
     changed?: readonly [number, number],
   ): Computation<Float64Array>;
-  /** H among `width` columns from `first` on, row-major. */
+  /** The block of H for `width` columns from `first` on, row-major. */
   block(first: number, width: number): Float64Array;
-  /** Adds columns `[from, to)` of `delta H` to `products` at `at`, where `delta` stands at column `first` and zeros elsewhere. */
+  /** Adds columns `[from, to)` of `delta H` to `products` at `at`. `delta` starts at column `first`; all other columns of the change are zero. */
   add(
     delta: Float64Array,
     first: number,
@@ -58,10 +58,11 @@ export function plainMetric(columns: number): ColumnMetric {
 }
 
 /**
- * The squared error of the layer's outputs over the calibration text, plus `damping` times the squared error of the weights: inputs
- * that the text did not show shall not be free. Takes 8 bytes for each of `columns²`.
+ * The squared error of the layer's outputs over the calibration text, plus `damping` times the squared error of the weights, so that errors also
+ * cost something for inputs that are always zero in the text. Takes `8 · columns²` bytes.
  *
- * @throws {TypeError} when the statistics are of other columns. @throws {RangeError} for moments that are not finite.
+ * @throws {TypeError} when the statistics have a different number of columns.
+ * @throws {RangeError} for moments that are not finite.
  */
 export function outputMetric(
   { columns: counted, moments }: InputStatistics,

@@ -1,9 +1,9 @@
 /**
- * What rounding one column of a weight asks of the columns after it.
+ * The factors by which the rounding error of a column is compensated in later columns.
  *
- * GPTQ (arXiv 2210.17323) subtracts a column's error from the later columns by rows of the Cholesky factor of the inverse Hessian.
- * That is the same as LDLQ (QuIP, arXiv 2307.13304, theorem 6): with `H = (I + U) D (I + U)ᵀ`, U strictly upper triangular, column k is
- * rounded from `w_k + sum over j < k of (w_j - q_j) U_jk`. This needs one factorisation from the last column to the first, and no inverse.
+ * GPTQ (arXiv 2210.17323) subtracts a column's error from later columns, multiplied by rows of the Cholesky factor of the inverse Hessian. This is
+ * equivalent to LDLQ (QuIP, arXiv 2307.13304, theorem 6): with `H = (I + U) D (I + U)ᵀ`, U strictly upper triangular, column k is rounded from
+ * `w_k + sum over j < k of (w_j - q_j) U_jk`. This needs one factorisation from the last column to the first, and no inverse.
  *
  * @module
  */
@@ -11,27 +11,27 @@
 import { type Computation, sharedFloats } from "./computation.ts";
 import type { InputStatistics } from "./input_statistics.ts";
 
-/** Columns that the factorisation takes at once. What it does within them, it does on one thread. */
+/** Columns per panel of the factorisation. The work within a panel runs on one thread. */
 const PANEL = 32;
 
 /** The factors of the damped second moments `H = (I + U) D (I + U)ᵀ`. */
 export interface ErrorFeedback {
   /**
-   * `Uᵀ`, row-major `columns x columns`: row k holds what the errors of the columns before k add to column k; the diagonal and what is
-   * right of it are to be ignored.
+   * `Uᵀ`, row-major `columns x columns`: row k has the factors with which errors of columns before k are added to column k. Ignore the diagonal and
+   * the elements to the right of it.
    */
   readonly feedback: Float64Array;
-  /** The diagonal of D: what the squared error counts that is left at a column when it is rounded. */
+  /** The diagonal of D: the weight of the squared error that remains at a column when it is rounded. */
   readonly pivots: Float64Array;
 }
 
 /**
  * Factors the damped second moments of a layer's inputs.
  *
- * @param order Columns in the order of their rounding
- * @param damping What is added to the diagonal, as a share of its mean
- * @throws {TypeError} When the moments are not `columns x columns`
- * @throws {RangeError} When they are not finite or, with too little damping, not positive definite
+ * @param order Columns in the order in which they are rounded.
+ * @param damping Added to the diagonal, as a fraction of its mean.
+ * @throws {TypeError} when the moments are not `columns x columns`.
+ * @throws {RangeError} when the moments are not finite or, with too little damping, not positive definite, or the damping is negative.
  */
 export function* errorFeedback(
   { moments, columns: n }: InputStatistics,
@@ -40,7 +40,7 @@ export function* errorFeedback(
 ): Computation<ErrorFeedback> {
   const h = yield* dampedMoments(moments, order, damping);
   const pivots = new Float64Array(n);
-  const scaled = sharedFloats(PANEL * n); // rows of U times D, of the panel
+  const scaled = sharedFloats(PANEL * n); // rows of U D for the panel
   const products = sharedFloats(PANEL * n);
   const column = new Float64Array(PANEL);
   for (let end = n; end > 0; end -= PANEL) {
@@ -86,7 +86,7 @@ export function* errorFeedback(
   return { feedback: h, pivots };
 }
 
-/** @throws As {@linkcode errorFeedback} does */
+/** The damped second moments in the given order. Throws the errors of {@linkcode errorFeedback}. */
 function* dampedMoments(
   moments: Float32Array,
   order: Uint32Array,
@@ -116,7 +116,7 @@ function* dampedMoments(
       }
       h[i * n + j] = value;
     }
-    // An input that was always zero has no part in any product: any weight of its own will do.
+    // An input that was always zero does not affect any product, so any positive value will do.
     if (h[i * n + i] === 0) h[i * n + i] = mean || 1;
     h[i * n + i] += damping * mean;
     yield;

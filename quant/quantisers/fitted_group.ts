@@ -1,16 +1,16 @@
 /**
- * What fitting a group of values finds.
+ * The result of fitting a group of values.
  *
  * @module
  */
 
-/** Bits of the f16 values that were found. */
+/** The fitted values, as f16 bits. */
 export interface GroupFit {
   /** The scale. */
   readonly scale: number;
-  /** The zero point or minimum; 0 where the layout has none. */
+  /** The zero point or minimum; 0 if the layout has none. */
   readonly second: number;
 }
 
-/** Fits a group of finite values so that their squared error, weighted by `importance`, is small. */
+/** Fits a group of finite values, with a small squared error weighted by `importance`. */
 export type GroupFitter = (values: Float32Array, importance?: Float32Array) => GroupFit;

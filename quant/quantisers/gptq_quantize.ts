@@ -222,18 +222,18 @@ interface Rounding extends ErrorFeedback {
   readonly blockSize: number;
 }
 
-/** Takes `count` rows, starting at `first`, through all columns. Columns are counted in the order of rounding. */
+/** Quantises all columns of `count` rows, starting at `first`. Columns are counted in the order of rounding. */
 function* quantizeRows(rounding: Rounding, first: number, count: number): Computation<void> {
   const { values, columns: n, layout, order, feedback, planes, errors } = rounding;
   const group = groupColumns(layout, n);
   const groups = groupsPerRow(layout, n);
   const fit = groupFitter(layout, rounding.search);
   const codesOf = groupCodes(layout);
-  const current = new Array<GroupCodes>(count); // of the group that a row has come to
-  // Where one scale holds for the row, it is fitted before anything is rounded.
+  const current = new Array<GroupCodes>(count); // codes of the group at which each row is
+  // If a row has a single scale, it is fitted before anything is rounded.
   const block = groups === 1 ? rounding.blockSize : Math.ceil(rounding.blockSize / group) * group;
   const counts = rounding.search ? importanceOf(rounding.pivots) : undefined;
-  const earlier = sharedFloats(count * block); // what errors of earlier blocks add to a column
+  const earlier = sharedFloats(count * block); // contribution of earlier blocks' errors to each column
   const codes = new Uint8Array(count * n);
   const compensated = new Float32Array(group);
   for (let start = 0; start < n; start += block) {
@@ -256,7 +256,7 @@ function* quantizeRows(rounding: Rounding, first: number, count: number): Comput
         const f = k * n;
         let s0 = earlier[row * width + k - start], s1 = 0, s2 = 0, s3 = 0;
         let j = start;
-        // Four sums, as each waits for its last addition.
+        // Four independent sums, so that an addition need not wait for the previous one.
         for (; j + 3 < k; j += 4) {
           s0 += errors[at + j] * feedback[f + j];
           s1 += errors[at + j + 1] * feedback[f + j + 1];
@@ -269,7 +269,7 @@ function* quantizeRows(rounding: Rounding, first: number, count: number): Comput
       for (let from = start, to; from < end; from = to) {
         to = Math.min(end, from + (groups === 1 ? block : group));
         if (groups > 1 || from === 0) {
-          // The group's weights if none of it were rounded: then its errors would be what earlier ones made of it.
+          // The group's weights as compensated for the errors of earlier groups, before any of the group is rounded.
           const length = Math.min(group, n - from);
           for (let k = from; k < from + length; k++) {
             const change = groups === 1 ? 0 : added(k);

@@ -1,6 +1,6 @@
 /**
- * Round-to-nearest onto grids: for each group the scale whose nearest points miss least, the super-block's f16 factor that brings
- * those scales near integers, and the points again under each integer beside its own.
+ * Round-to-nearest quantisation to grids: finds for each group the scale with the least error, then the super-block's f16 factor that brings the
+ * scales close to integers, and finally tries the neighbouring integers for each group.
  *
  * @module
  */
@@ -21,25 +21,25 @@ import { chooseFactor, nearestInteger } from "../layouts/super_factor.ts";
 import { superByte } from "../layouts/super_rows.ts";
 import { emptySuperBlock, SUPER_SCALES, writeSuperBlock } from "../layouts/super_scales.ts";
 
-/** Of the scale that brings the largest magnitude to the highest level. */
+/** Scales to try, relative to the one that brings the largest magnitude to the highest level. */
 const SHRINKS = [1, 1.1, 0.92, 0.84, 0.76, 0.68, 0.6, 0.5];
 const REFINEMENTS = 2;
 
-/** How a group was quantised under one scale. */
+/** A group quantised with one scale. */
 interface Points {
   /** Codes by point. */
   readonly codes: Uint16Array<ArrayBuffer>;
-  /** A bit a column. */
+  /** Sign bits, one per column. */
   negative: number;
-  /** Which points were shifted down. */
+  /** Whether each point is shifted down. */
   readonly down: Uint8Array<ArrayBuffer>;
-  /** The weighted square of what is missed. */
+  /** Weighted squared error. */
   error: number;
-  /** The scale that would miss least. */
+  /** The scale with the least error for these points. */
   best: number;
 }
 
-/** Fills the planes of `t`, whose layout is of `grid`, with row-major finite `values`; `importance` is of the columns. */
+/** Quantises row-major finite `values` into `t`, which has the layout of `grid`. `importance` gives the weight of each column. */
 export function* quantizeGrid(
   values: Float32Array,
   t: PackedTensor,
@@ -100,7 +100,7 @@ export function* quantizeGrid(
       [best, least, next] = [scale, trial.error, trial.best];
       return true;
     };
-    // Equal magnitudes are best at the lowest level, where a point has all of them.
+    // For equal magnitudes, the lowest level is best, because a point exists in which all columns have it.
     const lowest = signs && search ? [levels[levels.length - 1] / levels[0]] : [];
     for (const shrink of search ? [...SHRINKS, ...lowest] : [1]) {
       consider(reaching * shrink);
@@ -144,7 +144,7 @@ function copyPoints(from: Points, to: Points): void {
   [to.negative, to.error, to.best] = [from.negative, from.error, from.best];
 }
 
-/** A function that finds the nearest points of a group under a scale. */
+/** Returns a function that finds the nearest points of a group for a scale. */
 function assigner(
   grid: Grid,
   group: number,
@@ -157,13 +157,13 @@ function assigner(
   const perGroup = group / width;
   const ways = (shift === 0 ? [0] : [shift, -shift]).map((added) => ({
     added,
-    /** Of every point, `[points][columns]`. */
+    /** Levels of every point, `[points][columns]`. */
     levels: Float64Array.from(points, (level) => levels[level] + added),
     codes: new Uint16Array(perGroup),
     errors: new Float64Array(perGroup),
   }));
 
-  /** The nearest points of a group in one way, and what each misses. */
+  /** Finds the nearest points of a group for one direction of the shift, and their errors. */
   const attempt = (importance: Float32Array, scale: number, way: typeof ways[number]): void => {
     for (let v = 0; v < perGroup; v++) {
       let key = 0;
@@ -221,7 +221,7 @@ function assigner(
     out.best = square > 0 ? product / square : 0;
   };
 
-  /** Turns the sign that costs least where the negative ones are odd in number. */
+  /** If the number of negative signs is odd, inverts the sign that costs least. */
   function evenSigns(importance: Float32Array, from: number, out: Points): void {
     let odd = 0;
     let [cheapest, least] = [from, Infinity];
@@ -236,7 +236,7 @@ function assigner(
   }
 }
 
-/** By grid: they are the same for every tensor, and take longer than a small one. */
+/** Neighbours by grid, computed once, because finding them takes longer than quantising a small tensor. */
 const known = new Map<Grid, (key: number) => Uint16Array>();
 
 function neighboursOf(grid: Grid): (key: number) => Uint16Array {
@@ -245,11 +245,11 @@ function neighboursOf(grid: Grid): (key: number) => Uint16Array {
   return found;
 }
 
-/** Points at the two least distances from given levels, which are told as the digits of a number, the first column lowest. */
+/** Returns a function that finds the points at the two least distances from given levels. `key` has the levels as digits, the first column lowest. */
 function neighbours(grid: Grid, points: Uint8Array): (key: number) => Uint16Array {
   const { columns: width, levels } = GRIDS[grid];
   const known: Uint16Array[] = [];
-  /** By column and level of a point, what its distance to the given level adds. */
+  /** Squared distance from the given level, by column and level of a point. */
   const squares = new Float64Array(width * levels.length);
   const distances = new Float64Array(points.length / width);
   return (key) => {

@@ -17,7 +17,7 @@ const SMALLEST_SHRINK = 0.5;
 const REFINEMENTS = 3;
 const LARGEST_FLOAT16 = 65504;
 
-/** A function that fits one group of `layout`, by default with equal importance. Values must be finite. */
+/** Returns a function that fits one group of `layout`, by default with equal importance. Values must be finite. */
 export function groupFitter(
   layout: ScalarLayout,
   search: boolean,
@@ -50,7 +50,7 @@ export function groupFitter(
         consider(shrink * extreme / -center, 0);
         consider(shrink * Math.abs(extreme) / (largest - center), 0);
       } else if (second === "zero") {
-        // The range holds 0, so that the zero point is a code.
+        // The range includes 0, so that the zero point is a valid code.
         const from = Math.min(0, low) * shrink;
         const scale = (Math.max(0, high) * shrink - from) / largest;
         consider(scale, scale === 0 ? 0 : -from / scale);
@@ -68,7 +68,7 @@ export function groupFitter(
     return { scale: numberToFloat16(bestScale), second: numberToFloat16(bestSecond) };
   };
 
-  /** The scale (for minima also the minimum) that fits the codes of the given ones best. */
+  /** The least-squares scale (and minimum, if there is one) for the codes that result from the given scale. */
   function leastSquares(
     values: Float32Array,
     importance: Float32Array,
@@ -99,7 +99,7 @@ export function groupFitter(
   }
 }
 
-/** The error; or, once it has reached `limit`, what it has come to. */
+/** The weighted squared error. Stops early when it reaches `limit`. */
 function squaredError(
   values: Float32Array,
   importance: Float32Array,
@@ -135,6 +135,6 @@ function range(values: Float32Array): [number, number] {
 }
 
 function clampedFloat16(value: number): number {
-  // Adding zero makes -0 positive, so that an all-zero group has one form.
+  // Adding zero makes -0 positive, so that an all-zero group has a single representation.
   return roundToFloat16(Math.min(LARGEST_FLOAT16, Math.max(-LARGEST_FLOAT16, value))) + 0;
 }

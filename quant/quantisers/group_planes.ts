@@ -1,5 +1,5 @@
 /**
- * Codes and scales of scalar layouts as quantisers write them: group by group, row by row.
+ * Writes codes and scales of scalar layouts group by group and row by row, for quantisers.
  *
  * @module
  */
@@ -12,15 +12,15 @@ import { halves, planeBytes } from "../layouts/planes.ts";
 import { writeCodes } from "../layouts/scalar_codes.ts";
 import { nearestCode } from "./table_fit.ts";
 
-/** What a group's scale makes of its codes. */
+/** Conversion between values and codes for a group's scale. */
 export interface GroupCodes {
-  /** The code whose value is nearest. */
+  /** Returns the code with the nearest value. */
   readonly code: (value: number) => number;
-  /** What a code stands for. */
+  /** Returns the value of a code. */
   readonly value: (code: number) => number;
 }
 
-/** A function from a group's fit to its codes. */
+/** Returns a function that gives the codes for a group's fit. */
 export function groupCodes(layout: ScalarLayout): (found: GroupFit) => GroupCodes {
   const { center, second: kind, table } = layout;
   const largest = (layout.levels ?? 2 ** layout.bits) - 1;
@@ -46,14 +46,14 @@ export function groupCodes(layout: ScalarLayout): (found: GroupFit) => GroupCode
   };
 }
 
-/** Writes scales and codes into the planes of a tensor of zero words. */
+/** Writes scales and codes into the planes of a tensor. */
 export class GroupPlanes {
   readonly #tensor: PackedTensor;
   readonly #layout: ScalarLayout;
   readonly #scales: Uint16Array;
   readonly #bytes: Uint8Array;
 
-  /** For a tensor of that layout. */
+  /** `tensor` must have the given layout and codes that are zero. */
   constructor(tensor: PackedTensor, layout: ScalarLayout) {
     this.#tensor = tensor;
     this.#layout = layout;
@@ -61,7 +61,7 @@ export class GroupPlanes {
     this.#bytes = planeBytes(tensor.codes);
   }
 
-  /** The scale, and zero point or minimum, of a group. */
+  /** Sets the scale, and the zero point or minimum, of a group. */
   setGroup(row: number, group: number, { scale, second }: GroupFit): void {
     const index = row * groupsPerRow(this.#layout, this.#tensor.columns) + group;
     if (this.#layout.second === "none") this.#scales[index] = scale;
@@ -71,7 +71,7 @@ export class GroupPlanes {
     }
   }
 
-  /** The codes of a row. */
+  /** Sets the codes of a row. */
   setCodes(row: number, codes: Uint8Array): void {
     const { columns } = this.#tensor;
     const { bits } = this.#layout;

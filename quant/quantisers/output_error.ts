@@ -49,7 +49,7 @@ export function* outputErrorComputation(
 ): Computation<number> {
   const step = Math.ceil(rows / ROWS);
   const count = Math.ceil(rows / step);
-  const x = sharedFloats(2 * count * columns); // errors, and behind them weights
+  const x = sharedFloats(2 * count * columns); // errors, followed by weights
   const half = count * columns;
   for (let i = 0; i < half; i++) {
     const from = Math.floor(i / columns) * step * columns + i % columns;

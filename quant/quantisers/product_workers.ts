@@ -36,7 +36,7 @@ export class ProductWorkers implements Products {
     try {
       for (let i = 0; i < count; i++) this.#helpers.push(new Helper());
     } catch {
-      this[Symbol.dispose](); // not allowed, or no workers here
+      this[Symbol.dispose](); // workers are not allowed or not available
     }
   }
 
@@ -52,7 +52,7 @@ export class ProductWorkers implements Products {
     );
     const small = a.count * b.count * (to - from) < LEAST_WORK;
     if (small || !shared || this.count === 0) return rowProducts({ a, b, from, to, out });
-    // Even, as rows are taken in twos.
+    // An even number, because rows are processed in pairs.
     const each = Math.ceil(a.count / this.count / 2) * 2;
     const finished = await Promise.all(this.#helpers.map((helper, i) => {
       const skip = Math.min(a.count, i * each);

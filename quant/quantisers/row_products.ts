@@ -35,7 +35,7 @@ export interface RowProducts {
  * nothing except `addProducts`.
  */
 export function rowProducts({ a, b, from, to, out }: RowProducts): void {
-  // Columns summed at once, and rows of b that meet those of a meanwhile: their values stay in the cache.
+  // Columns summed at once, and rows of b multiplied with those of a meanwhile, so that their values stay in the cache.
   const chunk = 512, rowsOfB = 64;
   out.fill(0, 0, a.count * b.count);
   for (let k = from; k < to; k += chunk) {
@@ -63,7 +63,7 @@ function addProducts(
 ): void {
   const x = a.values;
   const y = b.values;
-  // Two rows by four: as many sums as stay in registers, and 6 loads for 8 products.
+  // Two rows by four: as many sums as fit in registers, with 6 loads for 8 products.
   for (let i = 0; i < a.count; i += 2) {
     const a0 = (a.first + i) * a.stride;
     const a1 = i + 1 < a.count ? a0 + a.stride : a0;

@@ -1,6 +1,6 @@
 /**
- * Round-to-nearest into super-blocks: groups are fitted one by one, the super-block's f16 factors then bring their scales and
- * minima to integers, and each group looks among the integers beside its own for the least squared error.
+ * Round-to-nearest quantisation to super-blocks: groups are fitted one by one, their scales and minima are rounded to integers with the super-block's
+ * f16 factors, and for each group the neighbouring integers with the least squared error are chosen.
  *
  * @module
  */
@@ -32,13 +32,13 @@ interface Fit {
   readonly min: number;
 }
 
-/** Neighbouring values of a row, and what the squared error of each counts. */
+/** Adjacent values of a row, and the weights of their squared errors. */
 interface Group {
   readonly values: Float32Array;
   readonly importance: Float32Array;
 }
 
-/** Fills the planes of `t`, whose layout is `layout`, with row-major finite `values`; `importance` is of the columns. */
+/** Quantises row-major finite `values` into `t`, which has the layout `layout`. `importance` gives the weight of each column. */
 export function* quantizeSuper(
   values: Float32Array,
   t: PackedTensor,
@@ -114,7 +114,7 @@ function superBlock(layout: SuperLayout, search: boolean): BlockQuantizer {
   };
 }
 
-/** Exponents around the one that reaches the largest magnitude. */
+/** Chooses the exponent of a block. With `search`, also tries the two below the one that reaches the largest magnitude. */
 function powerOfTwoBlock(layout: SuperLayout, search: boolean): BlockQuantizer {
   const coder = groupCoder(layout);
   const largest = layout.table ? Math.max(...CODE_TABLES[layout.table]) : 1;
@@ -137,7 +137,7 @@ function powerOfTwoBlock(layout: SuperLayout, search: boolean): BlockQuantizer {
   };
 }
 
-/** The nearest codes of a group and what they miss. */
+/** The nearest codes of a group and their squared error. */
 function groupCoder(layout: SuperLayout): {
   error(group: Group, scale: number, min: number): number;
   write(values: Float32Array, scale: number, min: number, codes: Uint8Array): void;
@@ -181,7 +181,7 @@ function centredFitter(layout: SuperLayout, search: boolean): (group: Group) => 
   });
 }
 
-/** Scales and minima that are not negative: the range of a group always holds 0. */
+/** Fits non-negative scales and minima. The range of a group always includes 0. */
 function minimumFitter(layout: SuperLayout, search: boolean): (group: Group) => Fit {
   const largest = 2 ** layout.bits - 1;
   const coder = groupCoder(layout);

@@ -1,5 +1,5 @@
 /**
- * Fitting groups of values by a scale and a table of 16 values that codes stand for.
+ * Fits groups of values by a scale and a table of 16 code values.
  *
  * @module
  */
@@ -14,7 +14,7 @@ const SMALLEST_SHRINK = 0.5;
 const REFINEMENTS = 3;
 const LARGEST_FLOAT16 = 65504;
 
-/** The code whose value is nearest to a number; of equal values the first code. */
+/** Returns a function that gives the code whose value is nearest to a number; of equal values, the first code. */
 export function nearestCode(name: CodeTable): (value: number) => number {
   const table = CODE_TABLES[name];
   const codes = [...table.keys()]
@@ -33,7 +33,7 @@ export function nearestCode(name: CodeTable): (value: number) => number {
   };
 }
 
-/** As `groupFitter`, for layouts with a table: the scale brings the extreme to either end of the table, or shorter. */
+/** Like `groupFitter`, for layouts with a table. The candidates bring the extreme value to either end of the table or, with `search`, beyond it. */
 export function tableFitter(name: CodeTable, search: boolean): GroupFitter {
   const table = CODE_TABLES[name];
   const nearest = nearestCode(name);

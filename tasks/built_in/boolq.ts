@@ -1,5 +1,5 @@
 /**
- * BoolQ: questions that are answered by yes or no (Clark et al. 2019).
+ * BoolQ: yes-or-no questions about a passage (Clark et al. 2019).
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { superGlueFiles } from "./files.ts";
 const what = "read an example of boolq";
 
 /**
- * SuperGLUE's rows (`label`), whose passages begin with their title, and those of the original release (`answer`), whose passages do not.
+ * Reads SuperGLUE's rows (`label`), whose passages begin with their title, and those of the original release (`answer`), whose passages do not.
  */
 function boolqRows(row: Row): Row[] {
   const original = fieldValue(row, "label") === undefined &&
@@ -18,7 +18,7 @@ function boolqRows(row: Row): Row[] {
   return [{ ...row, label: fieldText(row, original ? "answer" : "label", what) }];
 }
 
-/** As the papers' prompts have it: no title, the question with a capital and a question mark. */
+/** As in the prompts of the papers: without the title, and the question with a capital letter and a question mark. */
 function askedRows(row: Row): Row[] {
   return boolqRows(row).map((prepared) => {
     const passage = fieldText(row, "passage", what);

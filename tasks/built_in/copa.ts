@@ -1,5 +1,5 @@
 /**
- * COPA: which of two is the cause, or the effect? (Roemmele et al. 2011)
+ * COPA: which of two sentences is the cause, or the effect, of a third? (Roemmele et al. 2011)
  *
  * @module
  */
@@ -17,7 +17,7 @@ function connectiveOf(row: Row, words: { readonly cause: string; readonly effect
   );
 }
 
-/** The premise without its full stop, "so" or "because", and choices that go on in the sentence. */
+/** The premise without its full stop, "so" or "because", and choices that continue the sentence. */
 function copaRows(row: Row): Row[] {
   const connective = connectiveOf(row, { cause: "because", effect: "so" });
   return [{
@@ -29,13 +29,13 @@ function copaRows(row: Row): Row[] {
   }];
 }
 
-/** The first word in lower case, unless it is "I". */
+/** The text with its first word in lower case, unless it is "I". */
 function inSentence(text: string): string {
   const [first, ...rest] = text.trim().split(" ");
   return [first === "I" ? first : first.toLowerCase(), ...rest].join(" ");
 }
 
-/** The premise without its last character, and choices that begin in lower case whatever they begin with. */
+/** The premise without its last character, and choices with their first letter in lower case, even for "I". */
 function harnessRows(row: Row): Row[] {
   const small = (field: string): string => {
     const [first = "", ...rest] = fieldText(row, field, what);
@@ -70,7 +70,7 @@ export const copaTasks: readonly Task[] = [
     name: "copa/harness",
     prepare: harnessRows,
     score: "sum",
-    // Its choices begin with a space, and it puts another before them.
+    // The harness's choices begin with a space, and it adds another one before them.
     template: {
       name: "copa",
       prompt: "{premise} {connective}",

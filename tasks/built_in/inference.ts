@@ -1,5 +1,5 @@
 /**
- * Does one sentence follow from another: RTE, CB, MNLI, SNLI.
+ * Natural language inference, whether one sentence follows from another: RTE, CB, MNLI, SNLI.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { Task } from "../task.ts";
 import type { TaskTemplate } from "../template.ts";
 import { superGlueFiles } from "./files.ts";
 
-/** The two sentences under whichever names the collections give them, and the label; a pair without agreement (`-`) has none. */
+/** The two sentences, whatever their names in the collection, and the label. A pair without an agreed label (`-`) gives no row. */
 function pairRows(row: Row): Row[] {
   const what = "read a pair of sentences";
   const first = (...names: string[]): string =>
@@ -19,7 +19,7 @@ function pairRows(row: Row): Row[] {
     first("premise", "sentence1", "text_a"),
     first("hypothesis", "sentence2", "text_b"),
   ];
-  // MeZO's prompt for RoBERTa takes the last character off, whatever it is, and goes on within the sentence.
+  // MeZO's prompt for RoBERTa removes the last character, whatever it is, and continues the sentence.
   const [opened, continued] = [
     premise.slice(0, -1),
     hypothesis.slice(0, 1).toLowerCase() + hypothesis.slice(1),
@@ -27,7 +27,7 @@ function pairRows(row: Row): Row[] {
   return [{ ...row, premise, hypothesis, opened, continued, label }];
 }
 
-/** The same for prompts that go on behind the second sentence's full stop. */
+/** The same for prompts that continue after the second sentence, which then ends with a full stop. */
 function stoppedPairRows(row: Row): Row[] {
   return pairRows(row).map((pair) => {
     const hypothesis = String(pair.hypothesis).trim();
@@ -56,8 +56,8 @@ const snli = {
   prepare: pairRows,
 } as const;
 
-// Of three classes by name: their numbers differ (CB counts contradiction as 1, MNLI and SNLI neutral). The prompt is that of RTE with a third word;
-// nobody published one of these two for models that read from left to right.
+// Three classes by name, because their numbers differ between data sets (1 is contradiction in CB, but neutral in MNLI and SNLI). The prompt is that
+// of RTE with a third word; none has been published for MNLI and SNLI with left-to-right models.
 const ofThree = {
   prompt: '{premise}\nDoes this mean that "{hypothesis}" is true? Yes, No, or Maybe?\n',
   labels: { entailment: "Yes", neutral: "Maybe", contradiction: "No" },

@@ -1,5 +1,5 @@
 /**
- * MultiRC: which answers to a question about a passage are right? (Khashabi et al. 2018)
+ * MultiRC: which answers to a question about a passage are correct? (Khashabi et al. 2018)
  *
  * @module
  */
@@ -7,7 +7,7 @@ import { asRow, fieldItems, fieldText, type Row } from "../data/row.ts";
 import type { Task } from "../task.ts";
 import { superGlueFiles } from "./files.ts";
 
-/** A row for every answer of every question about a passage. */
+/** One row for every answer to every question about a passage. */
 function multircRows(row: Row): Row[] {
   const what = "read an example of multirc";
   const passage = asRow(row.passage, what);
@@ -19,7 +19,7 @@ function multircRows(row: Row): Row[] {
       return {
         paragraph,
         question: fieldText(question, "question", what),
-        // A passage is one row of the file, so that its own words name it.
+        // A passage is a single row of the file, so its text identifies it.
         key: `${index} of ${paragraph}`,
         answer: fieldText(answer, "text", what),
         label: fieldText(answer, "label", what),
@@ -49,7 +49,7 @@ export const multircTasks: readonly Task[] = [
     },
   },
   {
-    // Label 1 is yes here; version 2.0 of the harness lists "yes" first and takes the label for its place.
+    // Here, label 1 is yes. Version 2.0 of the harness lists "yes" first and uses the label as an index.
     ...multirc,
     name: "multirc/harness",
     score: "sum",

@@ -1,5 +1,5 @@
 /**
- * SQuAD and DROP: questions about a passage whose answers are written.
+ * SQuAD and DROP: questions about a passage with generated answers.
  *
  * @module
  */
@@ -7,8 +7,8 @@ import { asRow, fieldItems, fieldText, fieldValue, type Row } from "../data/row.
 import type { Task } from "../task.ts";
 
 /**
- * SQuAD's articles, each with paragraphs and these with questions; or a question a row, as other collections have it. Questions without an answer, as
- * there are in SQuAD 2.0, give no row.
+ * Reads SQuAD's articles, which consist of paragraphs with questions, or one question per row, as in other collections. Questions without an answer,
+ * as in SQuAD 2.0, give no row.
  */
 function squadRows(row: Row): Row[] {
   const what = "read an example of squad";
@@ -26,7 +26,7 @@ function squadRows(row: Row): Row[] {
   });
 }
 
-/** `[{text}]` of the original, `{text: [...]}` of tables by columns. */
+/** The answers: `[{text}]` in the original, `{text: [...]}` in tables stored by columns. */
 function answersOf(item: Row, what: string): string[] {
   const byColumns = fieldValue(item, "answers.text");
   const found = Array.isArray(byColumns)
@@ -38,7 +38,7 @@ function answersOf(item: Row, what: string): string[] {
   });
 }
 
-/** DROP's passages, each with questions whose answers are a number, a date or one or more parts of the passage. */
+/** Reads DROP's passages with their questions, whose answers are a number, a date, or one or more spans of the passage. */
 function dropRows(row: Row): Row[] {
   const what = "read an example of drop";
   const passage = fieldText(row, "passage", what);
@@ -54,14 +54,14 @@ function dropRows(row: Row): Row[] {
     return [{
       passage,
       question: fieldText(pair, "question", what).trim(),
-      // The parts of all answers count as answers of their own, as MeZO has them; those of the people who checked it, where there are any.
+      // As in MeZO, each part of every answer counts as a separate answer. Validated answers are used if there are any.
       answers: (others.length > 0 ? others : all).flat(),
       spans: all,
     }];
   });
 }
 
-/** An answer's parts: a number, else its spans, else a date as `day month year`; none where all are empty. */
+/** The parts of an answer: a number, otherwise its spans, otherwise a date as `day month year`. Empty if all are. */
 function partsOf(answer: Row, what: string): string[] {
   const number = answer.number === undefined ? "" : fieldText(answer, "number", what);
   if (number !== "") return [number];
@@ -94,7 +94,7 @@ const drop = {
 /** SQuAD and DROP, with MeZO's prompts and the evaluation harness's. */
 export const readingTasks: readonly Task[] = [
   {
-    // The line feed is learned: it is what ends an answer.
+    // The line feed is part of the answer, so that the model learns to end answers with it.
     ...squad,
     name: "squad",
     template: {
@@ -104,7 +104,7 @@ export const readingTasks: readonly Task[] = [
     },
   },
   {
-    // That of version 2 of the data set, without its questions that have no answer.
+    // The prompt is the harness's for SQuAD 2.0, without the questions that have no answer.
     ...squad,
     name: "squad/harness",
     template: {

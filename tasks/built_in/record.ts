@@ -1,5 +1,5 @@
 /**
- * ReCoRD: which entity of a news article belongs into a sentence about it? (Zhang et al. 2018)
+ * ReCoRD: which entity of a news article fits the blank in a sentence about it? (Zhang et al. 2018)
  *
  * @module
  */
@@ -10,8 +10,7 @@ import { superGlueFiles } from "./files.ts";
 const what = "read an example of record";
 
 /**
- * A row for every query: the entities of the passage, each once and in the order of their characters, the query with each of them, and which of them
- * are right.
+ * One row for every query: the distinct entities of the passage sorted by code points, the query with each of them, and the correct ones.
  */
 function recordRows(row: Row): Row[] {
   const passage = asRow(row.passage, what);
@@ -22,14 +21,14 @@ function recordRows(row: Row): Row[] {
       const [start, end] = ["start", "end"].map((field) =>
         Number(fieldText(asRow(item, what), field, what))
       );
-      // The end is that of the last character.
+      // `end` is the index of the last character.
       return characters.slice(start, end + 1).join("");
     }),
   );
   return fieldItems(row, "qas", what).flatMap((item) => {
     const question = asRow(item, what);
     const query = fieldText(question, "query", what);
-    // Those of the test have none.
+    // The queries of the test set have no answers.
     const given = question.answers === undefined ? [] : fieldItems(question, "answers", what);
     const answers = sorted(given.map((answer) => fieldText(asRow(answer, what), "text", what)));
     if (answers.length === 0) return [];
@@ -52,7 +51,7 @@ function recordRows(row: Row): Row[] {
   });
 }
 
-/** Each text once, in the order of their characters. */
+/** Distinct texts, sorted by code points. */
 function sorted(texts: readonly string[]): string[] {
   const points = (text: string): number[] => [...text].map((letter) => letter.codePointAt(0) ?? 0);
   return [...new Set(texts)].sort((a, b) => {
@@ -62,7 +61,7 @@ function sorted(texts: readonly string[]): string[] {
   });
 }
 
-/** MeZO's: highlights as items of a list, which the query goes on with. */
+/** MeZO's form: highlights as items of a list, which the query continues. */
 function listedRows(row: Row): Row[] {
   return recordRows(row).map((query) => ({
     ...query,
@@ -70,7 +69,7 @@ function listedRows(row: Row): Row[] {
   }));
 }
 
-/** The evaluation harness's: a list behind the passage, each item with a full stop. */
+/** The evaluation harness's form: a list after the passage, with a full stop after each item. */
 function harnessRows(row: Row): Row[] {
   return recordRows(row).map((query) => {
     const [passage, ...highlights] = String(query.text).trim().split("\n@highlight\n");
@@ -103,7 +102,7 @@ export const recordTasks: readonly Task[] = [
     name: "record/harness",
     prepare: harnessRows,
     score: "sum",
-    // The harness sets a space before each candidate, so that these begin with three.
+    // The harness adds a space before each candidate, so there are three.
     template: { name: "record", prompt: "{passage}\n\n{list}", candidates: ["   - {queries}"] },
   },
 ];

@@ -1,5 +1,5 @@
 /**
- * SST-2 and SST-5: is a film good? (Socher et al. 2013)
+ * SST-2 and SST-5: the sentiment of film reviews (Socher et al. 2013).
  *
  * @module
  */
@@ -7,7 +7,7 @@ import { fieldText, fieldValue, type Row } from "../data/row.ts";
 import type { Task } from "../task.ts";
 import { stanfordFiles } from "./files.ts";
 
-/** The sentence is `text` of a line with its label, `sentence` of GLUE's table. */
+/** Reads the sentence from `text` (lines with labels) or from `sentence` (GLUE's table). */
 function sentimentRows(row: Row): Row[] {
   const field = fieldValue(row, "text") === undefined && fieldValue(row, "sentence") !== undefined
     ? "sentence"
@@ -48,13 +48,13 @@ export const sentimentTasks: readonly Task[] = [
     },
   },
   {
-    // What ZO-LLM calls an empty template, to see what the words around an example do.
+    // ZO-LLM's empty template, which shows the effect of the words around an example.
     ...sst2,
     name: "sst2/bare",
     template: { name: "sst2", prompt: "{text}", labels: ofTwo },
   },
   {
-    // The words are MeZO's for RoBERTa, before which the mask stands.
+    // The label words are MeZO's for RoBERTa, whose prompt has a mask in their place.
     name: "sst5",
     files: stanfordFiles("fine"),
     format: "labelled",

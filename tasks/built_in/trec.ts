@@ -1,18 +1,18 @@
 /**
- * TREC: what does a question ask for? (Li and Roth 2002)
+ * TREC: the type of a question's answer (Li and Roth 2002).
  *
  * @module
  */
 import { fieldText, type Row } from "../data/row.ts";
 import type { Task } from "../task.ts";
 
-/** The coarse half of `COARSE:fine`. */
+/** Keeps the coarse half of a label `COARSE:fine`. */
 function trecRows(row: Row): Row[] {
   const label = fieldText(row, "label", "read an example of trec");
   return [{ ...row, label: label.split(":")[0] }];
 }
 
-/** By name: the numbers of these classes are others in each collection. */
+/** Label words by class name, because the numbers of the classes differ between collections. */
 const labels = {
   ABBR: " Expression",
   DESC: " Description",
@@ -22,14 +22,14 @@ const labels = {
   NUM: " Number",
 } as const;
 
-/** TREC by its six coarse classes. */
+/** TREC with its six coarse classes. */
 export const trecTasks: readonly Task[] = [
   {
-    // The published prompt begins with the answer, which only a masked model can use; the other is this library's.
+    // The published prompt begins with the answer, which requires a masked model. The other prompt is this library's.
     name: "trec",
     files: { train: "train.txt", test: "test.txt" },
     format: "labelled",
-    // One byte is beyond ASCII: 0xf0 in "the sister city".
+    // One byte is not ASCII: 0xf0 in "the sister city".
     encoding: "latin1",
     prepare: trecRows,
     template: { name: "trec", prompt: "{text} Type:", labels },

@@ -1,5 +1,5 @@
 /**
- * WinoGrande: which of two belongs into a sentence's blank? (Sakaguchi et al. 2020)
+ * WinoGrande: which of two options fits the blank in a sentence? (Sakaguchi et al. 2020)
  *
  * @module
  */
@@ -7,9 +7,8 @@ import { fieldItems, fieldText, type Row } from "../data/row.ts";
 import type { Task } from "../task.ts";
 
 /**
- * WinoGrande: what is before the blank, and each option with the rest of the sentence. Read from the original form
- * (`sentence` with `_`, `option1`, `option2`, `answer` 1 or 2) and from that of evaluation harnesses (`context_options`,
- * `continuation`, `gold` 0 or 1).
+ * The text before the blank, and each option with the rest of the sentence. Reads the original form (`sentence` with `_`, `option1`, `option2`,
+ * `answer` 1 or 2) and that of evaluation harnesses (`context_options`, `continuation`, `gold` 0 or 1).
  */
 function winograndeRows(row: Row): Row[] {
   const what = "read an example of winogrande";
@@ -48,7 +47,7 @@ function winograndeRows(row: Row): Row[] {
     before,
     choice1: lead + fieldText(row, "option1", what),
     choice2: lead + fieldText(row, "option2", what),
-    // The harness puts one space there, before a full stop too.
+    // The harness puts one space here, even before a full stop.
     continuation: ` ${rest.trim()}`,
     ending1: lead + fieldText(row, "option1", what) + rest,
     ending2: lead + fieldText(row, "option2", what) + rest,
@@ -63,7 +62,7 @@ const common = {
   published: { objective: "language-modelling" },
 } as const;
 
-/** WinoGrande: ZO-LLM scores an option with the rest of the sentence, the harness the rest alone behind each option. */
+/** WinoGrande: ZO-LLM scores each option with the rest of the sentence, and the harness only the rest after each option. */
 export const winograndeTasks: readonly Task[] = [
   {
     ...common,

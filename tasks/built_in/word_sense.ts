@@ -1,5 +1,5 @@
 /**
- * WiC and WSC: a word's meaning in two sentences, and what a pronoun refers to.
+ * WiC and WSC: the meaning of a word in two sentences, and what a pronoun refers to.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import { asRow, fieldText, fieldValue, type Row } from "../data/row.ts";
 import type { Task } from "../task.ts";
 import { superGlueFiles } from "./files.ts";
 
-/** The word as it stands in the first sentence; its offsets count characters. */
+/** Adds the word as spelled in the first sentence. Its offsets count characters. */
 function wicRows(row: Row): Row[] {
   const what = "read an example of wic";
   const [start, end] = ["start1", "end1"].map((field) => indexOf(row, field, what));
@@ -21,18 +21,18 @@ function indexOf(row: Row, field: string, what: string): number {
   throw new RangeError(`Cannot ${what}: ${field} ${index} is not a position in the text`);
 }
 
-/** A noun and a pronoun of a sentence; their indices count words. */
+/** A noun and a pronoun of a sentence. Indices count words. */
 interface Spans {
   readonly text: string;
   readonly noun: string;
   readonly pronoun: string;
-  /** The pronoun's word. */
+  /** Index of the pronoun. */
   readonly at: number;
 }
 
 const ofWsc = "read an example of wsc";
 
-/** SuperGLUE's rows have the spans within `target`, other collections beside the text. */
+/** Reads the spans: SuperGLUE's rows have them in `target`, other collections next to the text. */
 function spansOf(row: Row): Spans {
   const target = fieldValue(row, "target") === undefined ? row : asRow(row.target, ofWsc);
   const text = fieldText(row, "text", ofWsc);
@@ -50,7 +50,7 @@ function spansOf(row: Row): Spans {
   };
 }
 
-/** A span that the text does not have: with the case of its first word there, without a full stop and line feeds (`wsc.fixed`). */
+/** Corrects a span that does not occur in the text: takes the case of the word in the text, and removes full stops and line feeds (`wsc.fixed`). */
 function spelledAsIn(text: string, span: string, index: number): string {
   if (text.includes(span) || span === "") return span;
   const first = text.split(/\s+/)[index]?.[0] ?? span[0];
@@ -64,7 +64,7 @@ function wscRows(row: Row): Row[] {
   return [{ ...row, text, noun, pronoun: pronoun.toLowerCase() }];
 }
 
-/** With the pronoun between asterisks, and without the spaces of separated punctuation. */
+/** The text with the pronoun between asterisks, and without spaces around separated punctuation. */
 function markedWscRows(row: Row): Row[] {
   const { text, noun, pronoun, at } = spansOf(row);
   const before = text.split(/\s+/).filter((word) => word !== "").slice(0, at).join(" ");

@@ -1,25 +1,25 @@
 /**
- * Comma-separated values (RFC 4180; by other separators too), by the library `csv-parse`: cells in double quotes may hold commas, line ends and doubled
- * quotes; a quote that is out of place or never closed is an error.
+ * Parses comma-separated values (RFC 4180), also with other separators, with the library `csv-parse`. Cells in double quotes may contain commas, line
+ * ends and doubled quotes. A misplaced or unclosed quote is an error.
  *
- * The library reads whole texts (or streams of Node.js); here a text that comes in pieces is handed over up to a line's end
- * where all quotes are closed.
+ * The library reads whole texts or Node.js streams. A text that arrives in pieces is therefore passed to it up to a line end at which all quotes are
+ * closed.
  *
  * @module
  */
 import { CsvError, parse } from "csv-parse/sync";
 import { longestText } from "./line_splitter.ts";
 
-/** Cells of a record, above any table that people make. */
+/** Maximum number of cells per record, far more than in any real table. */
 const mostCells = 1 << 16;
 
-/** A record of a table and the line it starts on, counted from 1. */
+/** A record of a table, and the number of the line on which it starts, from 1. */
 export interface CsvRecord {
   readonly cells: readonly string[];
   readonly number: number;
 }
 
-/** Records of a text that comes in pieces; empty lines are none. */
+/** Parses the records of a text that arrives in pieces. Empty lines are skipped. */
 export class CsvRecords {
   readonly #name: string;
   readonly #separator: string;
@@ -28,13 +28,17 @@ export class CsvRecords {
   #open = false;
   #line = 1;
 
-  /** @param separator what stands between cells; a character. */
+  /** @param separator Separator of cells, one character. Default `,`. */
   constructor(name: string, separator = ",") {
     this.#name = name;
     this.#separator = separator;
   }
 
-  /** The records that more text completes. @throws SyntaxError with the line's number for a quote out of place */
+  /**
+   * The records that more text completes.
+   *
+   * @throws {SyntaxError} with the line's number, for a misplaced quote, or a record that is too long or has too many cells.
+   */
   push(text: string): CsvRecord[] {
     let cut = -1;
     for (let from = 0; from < text.length;) {
@@ -60,12 +64,16 @@ export class CsvRecords {
     return whole;
   }
 
-  /** The last record. @throws SyntaxError with the line's number for a quote out of place, or never closed */
+  /**
+   * The remaining records.
+   *
+   * @throws {SyntaxError} with the line's number, for a misplaced or unclosed quote.
+   */
   end(): CsvRecord[] {
     return this.#read(this.#parts.join(""));
   }
 
-  /** The records of a text that ends with one. */
+  /** The records of a text that ends with a complete record. */
   #read(text: string): CsvRecord[] {
     const wide = wideRecord(text, this.#separator);
     if (wide !== undefined) {
@@ -76,7 +84,7 @@ export class CsvRecords {
     }
     const records: CsvRecord[] = [];
     const first = this.#line;
-    // Lines that are done, of this text, and how many more the library counted: two for \r\n within quotes.
+    // Number of lines of this text done, and of extra lines counted by the library, which counts \r\n within quotes twice.
     let done = 0;
     let more = 0;
     try {
@@ -94,7 +102,7 @@ export class CsvRecords {
             if (ends > 0) more += cell.split("\r\n").length - 1;
           }
           done = lines - more;
-          // A cell of an empty text in quotes is an empty line.
+          // A line with a single empty cell in quotes counts as empty.
           if (cells.length > 1 || cells[0] !== "") {
             records.push({ cells, number: first + done - 1 - within });
           }
@@ -126,7 +134,7 @@ export class CsvRecords {
   }
 }
 
-/** Lines before the first record with more cells than are taken, which the library would take seconds and a gigabyte for. */
+/** Number of lines before the first record with too many cells, for which the library would need seconds and a gigabyte. Undefined if none has. */
 function wideRecord(text: string, separator: string): number | undefined {
   if (text.length <= mostCells) return undefined;
   const between = separator.charCodeAt(0);
@@ -144,18 +152,22 @@ function wideRecord(text: string, separator: string): number | undefined {
   return undefined;
 }
 
-/** The records of a whole table. @throws SyntaxError as {@linkcode CsvRecords} does */
+/**
+ * The records of a whole table.
+ *
+ * @throws {SyntaxError} as {@linkcode CsvRecords}.
+ */
 export function readCsv(text: string, name: string): CsvRecord[] {
   const records = new CsvRecords(name);
   return [...records.push(text), ...records.end()];
 }
 
-/** Line ends, those within quotes too. */
+/** Number of line ends, including those within quotes. */
 function lineEnds(text: string): number {
   return text.match(/\r\n|\n|\r/g)?.length ?? 0;
 }
 
-/** Line ends behind the first `skipped` ones that the library has counted as `counted`: two for \r\n within quotes. */
+/** Number of line ends after the first `skipped` ones that correspond to `counted` in the library, which counts \r\n within quotes twice. */
 function endsCounted(text: string, skipped: number, counted: number): number {
   let ends = 0;
   for (const [end] of [...text.matchAll(/\r\n|\n|\r/g)].slice(skipped)) {

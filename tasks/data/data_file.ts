@@ -66,7 +66,7 @@ async function* pieces(file: OpenedFile, onProgress: DataFileOptions["onProgress
     const piece = await next;
     if (piece === undefined) return;
     next = read();
-    next.catch(() => {}); // It is awaited next, or by nobody when the caller leaves.
+    next.catch(() => {}); // Awaited next, or not at all if the caller stops.
     done += piece.length;
     yield piece;
     onProgress?.(done, file.size);

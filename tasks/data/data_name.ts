@@ -1,15 +1,15 @@
 /**
- * What the name of a data file says of its form.
+ * The format of a data file, by its name.
  *
  * @module
  */
 import { extname } from "@std/path";
 import type { ExampleFormat } from "./example_format.ts";
 
-/** Endings of packed files. Only gzip is unpacked; of the others the contents say what to do. */
+/** Extensions of compressed files. Only gzip is decompressed; the others are recognised by their contents and rejected with advice. */
 const packed = /\.(?:gz|gzip|bz2|xz|zst|zip)$/i;
 
-/** Forms by extension. */
+/** Formats by extension. */
 export const formatOfExtension: Readonly<Record<string, ExampleFormat>> = {
   ".jsonl": "jsonl",
   ".ndjson": "jsonl",
@@ -19,7 +19,7 @@ export const formatOfExtension: Readonly<Record<string, ExampleFormat>> = {
   ".txt": "paragraphs",
 };
 
-/** The extension of what is in a file, in small letters: `.jsonl` of `a.jsonl` and of `A.JSONL.gz`. */
+/** The extension of a file's contents in lower case: `.jsonl` for `a.jsonl` and for `A.JSONL.gz`. */
 export function dataExtension(file: string): string {
   return extname(file.replace(packed, "")).toLowerCase();
 }

@@ -29,7 +29,7 @@ export function dataPath(file: string, folder = "."): string {
 
 function localPath(path: string): string {
   if (path === "") throw new RangeError("Cannot read a data file: its name is empty");
-  // One letter before a colon is a drive.
+  // A single letter before a colon is a drive.
   const scheme = /^([a-z][a-z\d+.-]+):\/\//i.exec(path)?.[1].toLowerCase() ??
     /^(file):/i.exec(path)?.[1].toLowerCase();
   if (scheme === undefined) return path;

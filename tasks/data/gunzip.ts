@@ -1,28 +1,28 @@
 /**
- * Gzip as a stream, of several members too (`cat a.gz b.gz`, bgzip), which `DecompressionStream` refuses. What it unpacks to is bounded by what
- * text can be packed to.
+ * Decompresses gzip as a stream, also with several members (`cat a.gz b.gz`, bgzip), which `DecompressionStream` rejects. The size of the output is
+ * limited to a ratio that text does not reach.
  *
  * @module
  */
 import { pipeline, Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 
-/** How much larger than the packed file its text may be, once {@linkcode freeBytes} are out. Deflate can do 1,032. */
+/** Maximum ratio of decompressed to compressed size beyond {@linkcode freeBytes}. Deflate can reach 1,032. */
 const mostRatio = 200;
-/** Bytes that are unpacked whatever the ratio. */
+/** Bytes that are decompressed whatever the ratio. */
 const freeBytes = 2 ** 26;
 const pieceBytes = 1 << 18;
 
-/** Whether a file that begins with those bytes is packed with gzip. */
+/** Whether a file that begins with these bytes is compressed with gzip. */
 export function isGzip(bytes: Uint8Array): boolean {
   return bytes[0] === 0x1f && bytes[1] === 0x8b;
 }
 
 /**
- * The bytes that are packed in others, in pieces of at most 256 KiB.
+ * Decompresses bytes, in pieces of at most 256 KiB.
  *
- * @param name names the file in errors.
- * @throws RangeError for a file that is cut or damaged, or unpacks to more than 64 MiB and 200 times its own size.
+ * @param name Name of the file in errors.
+ * @throws {RangeError} for a file that is truncated or damaged, or decompresses to more than 64 MiB and 200 times its own size.
  */
 export async function* gunzipped(
   packed: AsyncIterable<Uint8Array>,
@@ -43,7 +43,7 @@ export async function* gunzipped(
     }
   }
   const unpacking = createGunzip({ chunkSize: pieceBytes });
-  // Errors of the source arrive at the end of the pipe; that the reader left early is none.
+  // Errors of the source also arrive at the end of the pipe. A reader that stops early is not an error.
   pipeline(Readable.from(counted()), unpacking, () => {});
   try {
     for await (const piece of unpacking as AsyncIterable<Uint8Array<ArrayBuffer>>) {
@@ -53,7 +53,7 @@ export async function* gunzipped(
           `Cannot read "${name}": it decompresses to more than ${mostRatio} times its size, which text never does; if that is intended, decompress it yourself (gunzip)`,
         );
       }
-      // A Buffer's slice is a view, an array's is a copy.
+      // A plain array instead of a Buffer, because `slice` of a Buffer is a view and that of an array is a copy.
       yield new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength);
     }
   } catch (error) {

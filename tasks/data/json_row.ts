@@ -1,5 +1,5 @@
 /**
- * A JSON object of a data file as a row: nothing that the file says is lost on the way, and an error says what the text is.
+ * Parses a JSON object of a data file to a row, without silently losing anything, and with errors that quote the text.
  *
  * @module
  */
@@ -7,15 +7,16 @@ import { checkJsonText, JSON_BOUNDS } from "../../quant/files/json_bounds.ts";
 import type { Row } from "./row.ts";
 
 /**
- * The row of an object's text. Integers that a number cannot hold to the unit are kept as their digits, a text.
+ * The row for the text of an object. Integers that a number cannot represent exactly are kept as strings of digits.
  *
- * @throws SyntaxError with the line's number for what is no object, a key that is there twice, a number beyond all numbers, or half a
- * character. RangeError for one that holds more than any example: a hundred brackets within each other, a million values.
+ * @param number Number of the line, for errors.
+ * @throws {SyntaxError} with the line's number, for anything except an object, a duplicate key, a number out of range, or half of a surrogate pair.
+ * @throws {RangeError} for an object that exceeds the limits of nesting and size in `JSON_BOUNDS.row`.
  */
 export function jsonRow(text: string, number: number, name: string): Row {
   const refused = (why: string, cause?: unknown): SyntaxError =>
     new SyntaxError(`Cannot read ${name}, line ${number}: ${why}`, { cause });
-  // Shorter ones cannot hold much.
+  // Shorter texts cannot contain much.
   if (text.length > 2 ** 16) checkJsonText(text, JSON_BOUNDS.row, `${name}, line ${number}`);
   let value: unknown;
   try {
@@ -40,7 +41,7 @@ export function jsonRow(text: string, number: number, name: string): Row {
   return value as Row;
 }
 
-/** The first text within a value that no encoding can hold. */
+/** The first string within a value that is not well-formed Unicode. */
 function halfCharacter(value: unknown): string | undefined {
   if (typeof value === "string") return value.isWellFormed() ? undefined : value;
   if (typeof value !== "object" || value === null) return undefined;
@@ -66,7 +67,7 @@ function exactNumbers(text: string): unknown {
   return JSON.parse(text, exact as (key: string, value: unknown) => unknown);
 }
 
-/** The first key that an object of valid JSON has twice, as JSON.parse would not tell. */
+/** The first duplicate key in valid JSON, which JSON.parse does not report. */
 function repeatedKey(text: string): string | undefined {
   const open: Set<string>[] = [];
   for (let at = 0; at < text.length; at++) {
@@ -90,7 +91,7 @@ function repeatedKey(text: string): string | undefined {
   return undefined;
 }
 
-/** The place of the quotation mark that ends the text beginning at `from`; the end of all, if there is none. */
+/** Index of the quotation mark that ends the string beginning at `from`, or the length of the text if there is none. */
 function stringEnd(text: string, from: number): number {
   for (let end = text.indexOf('"', from + 1); end >= 0; end = text.indexOf('"', end + 1)) {
     let slashes = 0;
@@ -100,7 +101,7 @@ function stringEnd(text: string, from: number): number {
   return text.length;
 }
 
-/** Where the first value of a text ends; -1 if it goes on beyond, undefined if no bracket begins it. */
+/** Index after the first object or array in a text. -1 if it does not end, undefined if the text does not begin with a bracket. */
 function valueEnd(text: string): number | undefined {
   let depth = 0;
   for (let at = 0; at < text.length; at++) {
@@ -114,7 +115,7 @@ function valueEnd(text: string): number | undefined {
   return depth > 0 ? -1 : undefined;
 }
 
-/** What is wrong with a line that should be an object, in words that say what to do. */
+/** Describes what is wrong with a line that should be an object, and what to do. */
 function describeFault(text: string, error: Error): string {
   const end = valueEnd(text);
   if (end === -1) {

@@ -1,5 +1,5 @@
 /**
- * The objects of a JSON file: one a line, or the items of one array, told apart by the first letter.
+ * Reads the objects of a JSON file: one per line, or the items of one array. The first character decides which.
  *
  * @module
  */
@@ -7,15 +7,15 @@ import { jsonRow } from "./json_row.ts";
 import { LineSplitter, longestText } from "./line_splitter.ts";
 import type { Row } from "./row.ts";
 
-/** A row and the line it begins on, counted from 1. */
+/** A row, and the line on which it begins. */
 export interface PlacedRow {
-  /** What it holds. */
+  /** The row. */
   readonly row: Row;
-  /** Where it begins. */
+  /** Number of its first line, from 1. */
   readonly line: number;
 }
 
-/** Rows of a text that comes in pieces. */
+/** Reads the rows of a text that arrives in pieces. */
 export interface RowReader {
   /** The rows that more text completes. */
   push(text: string): Iterable<PlacedRow>;
@@ -23,7 +23,7 @@ export interface RowReader {
   end(): Iterable<PlacedRow>;
 }
 
-/** Rows of JSON lines, or of one array of objects. */
+/** Reads the rows of JSON lines, or of one array of objects. */
 export class JsonRows implements RowReader {
   readonly #name: string;
   #blank = "";
@@ -38,7 +38,7 @@ export class JsonRows implements RowReader {
     if (this.#rows === undefined) {
       const first = text.search(/[^ \t\r\n]/);
       if (first < 0) {
-        // Lines are counted, blank ones are not kept.
+        // Blank lines are counted but not kept.
         this.#blank += text.replaceAll(/[^\n]/g, "");
         return;
       }
@@ -53,7 +53,7 @@ export class JsonRows implements RowReader {
   }
 }
 
-/** An object a line. */
+/** Reads one object per line. */
 class LineRows implements RowReader {
   readonly #name: string;
   readonly #lines: LineSplitter;
@@ -80,12 +80,12 @@ const [QUOTE, SLASH, COMMA, OPEN_LIST, CLOSE_LIST, OPEN, CLOSE, FEED] = [...'"\\
   it,
 ) => it.charCodeAt(0));
 
-/** The items of an array, each parsed when its brackets are closed. */
+/** Reads the items of an array. Each is parsed when its brackets are closed. */
 class ArrayRows implements RowReader {
   readonly #name: string;
   #line = 1;
   #state: "array" | "first" | "item" | "comma" | "done" = "array";
-  /** Of the item being read. */
+  /** Nesting depth within the item being read. */
   #depth = 0;
   #quoted = false;
   #escaped = false;
@@ -137,7 +137,7 @@ class ArrayRows implements RowReader {
       : this.#refused("the array is not closed by ]: the file is truncated");
   }
 
-  /** Between items; true where one begins. */
+  /** Handles a character between items. Returns whether it begins an item. */
   #between(code: number, rest: string): boolean {
     const expected = this.#state;
     if (expected === "array") this.#state = "first";

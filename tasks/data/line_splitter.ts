@@ -1,19 +1,19 @@
 /**
- * Text that comes in pieces, as lines.
+ * Splits text that arrives in pieces into lines.
  *
  * @module
  */
 
-/** A line without its end, and its number, counted from 1. */
+/** A line without its end, and its number, from 1. */
 export interface Line {
   readonly line: string;
   readonly number: number;
 }
 
-/** Longest line, cell or object: what is beyond is a damaged file, or one of another form. */
+/** Maximum length of a line, cell or object in characters. Longer ones mean that a file is damaged or has another format. */
 export const longestText: number = 1 << 28;
 
-/** Splits at `\n` and `\r\n`, and nowhere else: other separators of Unicode (NEL, U+2028) are text. */
+/** Splits at `\n` and `\r\n` only. Other line separators of Unicode (NEL, U+2028) are text. */
 export class LineSplitter {
   readonly #name: string;
   readonly #raw: boolean;
@@ -21,13 +21,17 @@ export class LineSplitter {
   #length = 0;
   #number = 1;
 
-  /** `name` names the file in errors; `raw` leaves `\r` at ends of lines and gives blank lines, which are left out else. */
+  /** `name` is the name of the file in errors. With `raw`, `\r` at line ends and blank lines are kept; otherwise both are dropped. */
   constructor(name: string, raw = false) {
     this.#name = name;
     this.#raw = raw;
   }
 
-  /** The lines that more text completes. @throws SyntaxError with its number for a line that is too long */
+  /**
+   * The lines that more text completes.
+   *
+   * @throws {SyntaxError} with the line's number, for a line that is too long.
+   */
   *push(text: string): Generator<Line> {
     let from = 0;
     for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", from)) {
@@ -46,11 +50,11 @@ export class LineSplitter {
     }
   }
 
-  /** The last line, if the text does not end with an end of line. */
+  /** The last line, if the text does not end with a line end. */
   *end(): Generator<Line> {
     const found = this.#line("");
     if (found === undefined) return;
-    // Files of old Macs: the whole text would be one line.
+    // In files from old Macs, which have only carriage returns, the whole text would be one line.
     if (this.#number === 1 && /\r[^\r]+\r/.test(found.line)) {
       throw new SyntaxError(
         `Cannot read ${this.#name}, line 1: its lines end with carriage returns only; end them with line feeds (tr '\\r' '\\n')`,

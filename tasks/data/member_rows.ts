@@ -1,5 +1,5 @@
 /**
- * The objects within one JSON object, as SQuAD and DROP come: those that are its members, and those in lists that are.
+ * Reads the objects within one JSON object, as in the files of SQuAD and DROP: its members, and the items of lists that are its members.
  *
  * @module
  */
@@ -10,21 +10,24 @@ import { longestText } from "./line_splitter.ts";
 const [QUOTE, SLASH, COLON, COMMA, OPEN_LIST, CLOSE_LIST, OPEN, CLOSE, FEED] = [...'"\\:,[]{}\n']
   .map((it) => it.charCodeAt(0));
 
-/** What may come next, between values. */
+/** What is expected next between values. */
 type Expected = "root" | "first key" | "key" | "colon" | "value" | "first item" | "item" | "comma";
 
-/** Rows of `{"a": {...}, "b": {...}}` and of `{"data": [{...}, {...}]}`; texts and numbers beside them are left out. A file that is no such object is read as JSON lines or a list. */
+/**
+ * Reads the rows of `{"a": {...}, "b": {...}}` and of `{"data": [{...}, {...}]}`. Strings and numbers next to them are ignored. A file that does not
+ * begin with an object is read as JSON lines or an array.
+ */
 export class MemberRows implements RowReader {
   readonly #name: string;
   #line = 1;
   #expected: Expected | "end" = "root";
   #inList = false;
-  /** Of the value that is gone through: an object to keep, or a list within a list. */
+  /** Nesting depth within the current value: an object to keep, or a list within a list, which is skipped. */
   #depth = 0;
   #kept = false;
   #quoted = false;
   #escaped = false;
-  /** Whether a number or word is gone through. */
+  /** Whether a number or word is being skipped. */
   #bare = false;
   #start = 1;
   #parts: string[] = [];
@@ -82,7 +85,7 @@ export class MemberRows implements RowReader {
       : this.#refused("the object is not closed by }: the file is truncated");
   }
 
-  /** Outside of what is kept or gone over; true where an object to keep begins. */
+  /** Handles a character outside kept and skipped values. Returns whether it begins an object to keep. */
   #between(code: number, rest: string): boolean {
     const expected = this.#expected;
     const wrong = (): SyntaxError => this.#refused(`unexpected ${rest.trim()}`);
@@ -117,7 +120,7 @@ export class MemberRows implements RowReader {
           return false;
         }
     }
-    // A value: of a member, or an item.
+    // The value of a member, or an item of a list.
     this.#expected = "comma";
     if (code === OPEN || code === OPEN_LIST && this.#inList) {
       [this.#depth, this.#kept, this.#start] = [1, code === OPEN, this.#line];

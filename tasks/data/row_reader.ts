@@ -1,5 +1,5 @@
 /**
- * Rows of data files whose text comes in pieces, for each form that is known.
+ * Readers of rows for each format of data files, whose text arrives in pieces.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import type { ExampleFormat, ReadExamplesOptions } from "./example_format.ts";
 
 export type { PlacedRow, RowReader } from "./json_rows.ts";
 
-/** A reader of that form; undefined for an unknown form. */
+/** A reader for the format. Undefined if the format is unknown. */
 export function rowReader(
   format: ExampleFormat,
   { name = "the data", columns, separator }: ReadExamplesOptions,
@@ -55,7 +55,7 @@ const readers: Readonly<Record<ExampleFormat, (options: TableOptions) => RowRead
   members: ({ name }) => new MemberRows(name),
 };
 
-/** Refuses a line of names that something else separates. */
+/** Rejects a line of column names that has another separator than tabs. */
 function assertTabs(line: string, number: number, name: string): void {
   const other = line.includes("\t") ? undefined : /[,;|]/.exec(line)?.[0];
   if (other !== undefined) {
@@ -67,7 +67,7 @@ function assertTabs(line: string, number: number, name: string): void {
   }
 }
 
-/** Leaves out a byte order mark, which texts that were not read as files may still have. */
+/** Drops a byte order mark, which texts may still have if they were not read from a file. */
 function withoutMark(reader: RowReader): RowReader {
   let begun = false;
   return {
@@ -80,7 +80,7 @@ function withoutMark(reader: RowReader): RowReader {
   };
 }
 
-/** A reader that makes at most one row of a line. */
+/** A reader that makes at most one row per line. */
 function byLines(
   name: string,
   rowOf: (line: string, number: number) => PlacedRow | undefined,
@@ -107,7 +107,7 @@ function labelled(line: string, number: number, name: string): PlacedRow {
   return { row: { label: line.slice(0, end), text: line.slice(end).trim() }, line: number };
 }
 
-/** Records with the names of their columns, which the first one gives if nobody else does. */
+/** Converts records to rows by the names of the columns, which the first record contains unless they are given. */
 class Table {
   readonly #name: string;
   #columns: Columns;
@@ -117,7 +117,7 @@ class Table {
     this.#columns = columns && this.#checked(columns, 1);
   }
 
-  /** Whether its columns have names. */
+  /** Whether the names of the columns are known. */
   get begun(): boolean {
     return this.#columns !== undefined;
   }
@@ -155,7 +155,7 @@ class Table {
   }
 }
 
-/** Texts between blank lines. */
+/** Reads the texts between blank lines. */
 class Paragraphs implements RowReader {
   readonly #lines: LineSplitter;
   #held: string[] = [];

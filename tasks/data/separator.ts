@@ -1,5 +1,5 @@
 /**
- * What stands between the cells of a table.
+ * The separator between the cells of a table.
  *
  * @module
  */
@@ -7,16 +7,16 @@ import { CsvRecords } from "./csv.ts";
 import { longestText } from "./line_splitter.ts";
 import type { PlacedRow, RowReader } from "./json_rows.ts";
 
-/** Separators that are told apart by themselves. */
+/** Separators that can be detected. */
 const known = [",", ";", "\t", "|"] as const;
 
-/** Characters that the separator is told from. */
+/** Number of characters from which the separator is detected. */
 const sampleLength = 1 << 16;
 
 /**
- * A separator as it is written: one character; `tab` and `\t` mean a tab.
+ * Parses a separator: one character, or `tab` or `\t` for a tab.
  *
- * @throws RangeError for anything else, quotation marks and ends of lines among it.
+ * @throws {RangeError} for anything else, including quotation marks and line ends.
  */
 export function separatorOf(written: string): string {
   const separator = written === "tab" || written === "\\t" ? "\t" : written;
@@ -28,22 +28,22 @@ export function separatorOf(written: string): string {
   );
 }
 
-/** How to read a table whose separator is not known yet. */
+/** Options for reading a table. */
 export interface TableOptions {
-  /** Names the file in errors. */
+  /** Name of the file in errors. */
   readonly name: string;
-  /** Names of its columns, if its first line does not give them. */
+  /** Names of the columns, if the first line does not contain them. */
   readonly columns: readonly string[] | undefined;
-  /** Its separator; undefined: told from its beginning. */
+  /** Separator. Undefined: detected from the beginning of the table. */
   readonly separator: string | undefined;
 }
 
 /**
- * A reader of comma-separated values by whatever separates them. A first line `sep=;`, as spreadsheets write it, is obeyed. Else the separator is
- * the one of `,`, `;`, tab and `|` that the first record has outside of quotes (that gives as many cells as there are columns, where these are
- * named); of several, the one by which all records of the first 65,536 characters have as many cells.
+ * A reader of comma-separated values with any separator. A first line such as `sep=;`, as written by spreadsheets, determines the separator.
+ * Otherwise it is the one of `,`, `;`, tab and `|` that occurs outside quotes in the first record (if columns are named, the one that gives as many
+ * cells). If several fit, it is the one with which all records in the first 65,536 characters have equally many cells.
  *
- * @param make the reader for a separator.
+ * @param make Creates the reader for a separator.
  */
 export function bySeparator(
   { separator, ...table }: TableOptions,
@@ -54,7 +54,7 @@ export function bySeparator(
   let wanted = sampleLength;
   const begin = (atEnd: boolean): Iterable<PlacedRow> => {
     const [line, said] = /^sep=([^\r\n"])\r?\n/i.exec(held) ?? [];
-    // The line stays as an empty one, so that lines are counted right.
+    // The line is replaced by an empty one, so that line numbers stay correct.
     if (line !== undefined) held = `\n${held.slice(line.length)}`;
     const found = separator ?? said ?? toldFrom(held.slice(0, wanted), atEnd, table);
     if (found === undefined) return [];
@@ -70,7 +70,7 @@ export function bySeparator(
       while (held.length >= wanted && reader === undefined) {
         const rows = begin(false);
         if (reader !== undefined) return rows;
-        // The first record is longer: look at twice as much.
+        // The first record is longer than the sample, so double it.
         wanted *= 2;
       }
       return [];
@@ -82,7 +82,11 @@ export function bySeparator(
   };
 }
 
-/** The separator of a table that begins so; undefined when its first record does not end within. @throws SyntaxError when several fit */
+/**
+ * Detects the separator from the beginning of a table. Undefined if the first record does not end within the text.
+ *
+ * @throws {SyntaxError} when several separators fit.
+ */
 function toldFrom(
   text: string,
   atEnd: boolean,
@@ -105,12 +109,12 @@ function toldFrom(
   );
 }
 
-/** How many cells the records of a text have; `whole` if all could be read, `open` if not even the first one ends. */
+/** Number of cells in each record of a text. `whole`: all could be read. `open`: not even the first record ends. */
 function countsOf(text: string, separator: string, atEnd: boolean) {
   const records = new CsvRecords("", separator);
   const counts: number[] = [];
   let whole = true;
-  // By lines, so that a first record counts whatever comes behind it.
+  // The first line is read separately, so that its record counts even if later ones cannot be read.
   const cut = text.indexOf("\n", text.search(/[^\s]/)) + 1;
   try {
     for (const part of [text.slice(0, cut), text.slice(cut)]) {

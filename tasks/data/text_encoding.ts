@@ -147,7 +147,7 @@ export class TextBytes {
 function decoded(bytes: Uint8Array<ArrayBuffer>, encoding: TextEncoding): string | undefined {
   if (encoding === "latin1") return latin1(bytes);
   try {
-    // ignoreBOM: a mark within a file is a character like others, its first one is cut off by the caller.
+    // ignoreBOM, because a mark within a file is an ordinary character. The caller removes the first one.
     return new TextDecoder(encoding, { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     return undefined;

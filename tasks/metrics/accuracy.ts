@@ -73,7 +73,7 @@ export function shareOf(correct: number, count: number, z = 1.959963984540054): 
     correct,
     count,
     accuracy: share,
-    // Exact at the ends, where the sum is not.
+    // Exact at the ends, where the formula has rounding errors.
     low: correct === 0 ? 0 : middle - half,
     high: correct === count ? 1 : middle + half,
   };

@@ -49,7 +49,7 @@ const roles: Readonly<Record<string, string>> = {
  */
 export function conversationOf(row: Row): Conversation {
   const lists = listsOf(row);
-  // What stands in `prompt` is asked, whoever says it.
+  // Messages in `prompt` belong to the request, whatever their role.
   const asked = lists.length > 1 ? lists[0].length : 0;
   const items = lists.flat();
   if (items.length === 0) throw new RangeError(`Cannot ${what}: it has no messages`);
@@ -165,7 +165,7 @@ function messageOf(value: unknown, index: number, answers: boolean): ReadMessage
     ...(role === "tool" ? namesOf(message) : {}),
   };
   const field = share && !Object.hasOwn(message, "content") ? "value" : "content";
-  // Who calls a tool may say nothing.
+  // A message with tool calls may have no content.
   const silent = calls.length > 0 && (message[field] === undefined || message[field] === null);
   const content = silent ? "" : contentOf(message, field, where);
   if (role === "assistant" && calls.length === 0 && content.trim() === "") {

@@ -112,7 +112,7 @@ export function* exampleOfText(
       exact ? behind : withoutRest(tokenizer, ids, first, behind, template),
       kept,
     );
-    // Nothing stands before the first token to predict it from.
+    // The first token cannot be predicted, because no token precedes it.
     const begin = Math.max(first, 1);
     if (begin >= end) continue;
     const last = ranges.at(-1);
@@ -121,7 +121,7 @@ export function* exampleOfText(
   }
   if (ranges.length === 0) return { example: undefined, tokens };
   const [[first], end] = [ranges[0], ranges[ranges.length - 1][1]];
-  // Where the loss is of everything the first token is context only, as in a text.
+  // If everything counts in the loss, the first token is only context, as in plain text.
   const start = first === 1 ? 0 : first;
   const candidate = ids.slice(start, end);
   const places = ranges.map(([a, b]) => [a - start, b - start] as const);
@@ -162,7 +162,7 @@ function endsOf(tokenizer: Tokenizer, template: string | undefined): ReadonlySet
     try {
       ends = new Set(chatEnds(tokenizer, { template }).tokens);
     } catch {
-      ends = new Set(tokenizer.ends); // A template that refuses so short a conversation.
+      ends = new Set(tokenizer.ends); // The template rejects so short a conversation.
     }
     byTemplate.set(template, ends);
   }

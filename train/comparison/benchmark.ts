@@ -117,7 +117,7 @@ export async function benchmarkResult(job: BenchmarkJob): Promise<BenchmarkResul
   const { evaluateEvery, steps, forwardsBefore } = stored.spent ??
     { ...job.config, forwardsBefore: 0 };
   const evaluations = events.filter((event) => event.type === "evaluation");
-  // A run that went on was also evaluated where it had stopped.
+  // A resumed run was also evaluated at the step where it had stopped.
   const points = evaluations.filter(({ step }) => step % evaluateEvery === 0 || step === steps).map(
     (event) => ({
       forwards: event.step === 0 ? 0 : forwardsBefore + event.step * perStep,
@@ -193,7 +193,7 @@ async function* runJob(
   }
   const minutes = (performance.now() - begun) / 60_000;
   const stored: Stored = { minutes, diverged, spent };
-  // A run that diverged at its first step has left nothing.
+  // A run that diverged at its first step left no folder.
   await Deno.mkdir(job.config.output, { recursive: true });
   await writeFileWhole(storedPath(job), [new TextEncoder().encode(JSON.stringify(stored))]);
 }

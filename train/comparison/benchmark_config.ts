@@ -82,7 +82,7 @@ const schema: Field<Parsed> = section<Parsed>("A comparison of optimisers", {
   ),
 });
 
-// They become folders: dots alone would lead out of theirs.
+// Names become folders: one made of dots alone would lead out of the output folder.
 const NAME = /^(?!\.+$)[\w.+ -]{1,60}$/;
 
 function sections(value: unknown, place: Place): ReadonlyMap<string, Section> | undefined {
@@ -172,12 +172,12 @@ export function parseBenchmark(
         evaluate_every: evaluateEvery,
         output: join(settings.output, ...folderOf(wanted)),
       }, place);
-    // A warm-up must fit the steps, which follow from their forwards.
+    // A warm-up must fit the number of steps, which follows from the number of forward passes.
     const { evaluations } = optimiserOfConfig(read(settings.forwards, 0));
     const steps = Math.max(1, Math.round(settings.forwards / evaluations));
     return { ...wanted, config: read(steps, Math.ceil(steps / settings.evaluations)) };
   };
-  // What cannot run is refused before anything runs.
+  // Reject what cannot run before anything runs.
   for (const optimiser of optimisers.keys()) {
     for (const at of cases.keys()) {
       const rates = ratesOf(optimiser);

@@ -1,11 +1,11 @@
 /**
- * When a curve of losses gets somewhere.
+ * The number of forward passes that a loss curve takes to reach a loss.
  *
  * @module
  */
 import type { BenchmarkPoint } from "./benchmark.ts";
 
-/** Forwards, rounded up, after which a curve that is straight between its points first has at most a loss, if it gets there. */
+/** Number of forward passes, rounded up, after which a curve, interpolated linearly, first reaches `target`. Undefined if it does not. */
 export function forwardsTo(curve: readonly BenchmarkPoint[], target: number): number | undefined {
   const reached = curve.findIndex(({ loss }) => loss <= target);
   if (reached <= 0) return curve[reached]?.forwards;

@@ -1,10 +1,10 @@
 /**
- * Words of the field for what is called otherwise here.
+ * Common words for keys and options that have other names here.
  *
  * @module
  */
 
-/** A word, and the keys or options that it may mean, the likeliest first. */
+/** Words, and the keys or options that each may mean, the likeliest first. */
 const WORDS: Readonly<Record<string, readonly string[]>> = {
   lr: ["learning_rate", "optimiser.learning_rate"],
   learning_rate: ["optimiser.learning_rate"],
@@ -84,8 +84,8 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * The key that a word of the field means among known ones, in snake_case; undefined for no such word. Within a section its keys are known
- * by their last names.
+ * The key that a word means among the known ones, in snake_case. Undefined if there is none. Within a section, keys are known by the last part of
+ * their path.
  */
 export function meantKey(word: string, known: readonly string[]): string | undefined {
   const name = word.toLowerCase().replaceAll("-", "_");
@@ -97,7 +97,7 @@ export function meantKey(word: string, known: readonly string[]): string | undef
   return undefined;
 }
 
-/** Keys of a file that only the command line takes, and what a script does instead. */
+/** Keys that only the command line accepts in a file, and what a script does instead. */
 export const COMMAND_KEYS: ReadonlyMap<string, string> = new Map([
   ["export", "write the tuned model with exportOffsets"],
   ["resume", "continue the run with Run.resume"],

@@ -86,7 +86,7 @@ export function optimiserOfConfig(configured: ConfiguredOptimiser): Optimiser {
     if (!Object.hasOwn(named.options, key)) throw foreign(key, value, name);
     own[key] = value;
   }
-  // Of those that have one direction a step.
+  // Optimisers that take one direction per step.
   if (queries !== undefined && queries !== 1 && named.shared.queries.max === 1) {
     throw foreign("queries", queries, name);
   }
@@ -271,7 +271,7 @@ function scheduleOf(
       `Cannot use optimiser.schedule: ${kind} with a warm-up of ${warmup} needs optimiser.learning_rate`,
     );
   }
-  // What a schedule counts: moves, of which the run makes whole ones only.
+  // Schedules count moves, and the run makes only whole ones.
   const rising = Math.ceil(warmup / period);
   if (kind === "constant") return constant(peak, { warmup: rising });
   if (warmup > steps) {

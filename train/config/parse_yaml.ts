@@ -1,5 +1,5 @@
 /**
- * YAML of a bounded length, with errors that name the file.
+ * Parses YAML of a bounded length, with errors that name the file.
  *
  * @module
  */
@@ -10,8 +10,8 @@ const mostCharacters = 1_000_000;
 /**
  * The value of a YAML text.
  *
- * @param name Where it comes from, for messages
- * @throws {SyntaxError} When it is not YAML, or too long
+ * @param name Origin of the text, for messages.
+ * @throws {SyntaxError} when the text is not YAML, is nested too deeply, or is longer than 1,000,000 characters.
  */
 export function parseYaml(yaml: string, name: string): unknown {
   if (yaml.length > mostCharacters) {
@@ -22,7 +22,7 @@ export function parseYaml(yaml: string, name: string): unknown {
   try {
     return parse(yaml, { schema: "core" });
   } catch (error) {
-    // Nesting that exhausts the stack arrives as a RangeError of the engine.
+    // Nesting that exhausts the stack is reported by the engine as a RangeError.
     const reason = error instanceof SyntaxError
       ? error.message.split("\n")[0]
       : "it is nested too deeply";

@@ -1,10 +1,10 @@
 /**
- * Sections that may be written as one text: the value of the key that matters most in them.
+ * Sections that may be written as one text: the value of their main key.
  *
  * @module
  */
 
-/** That key of each such section: `task: sst2` is `task: { name: sst2 }`. */
+/** Main key of each such section: `task: sst2` is short for `task: { name: sst2 }`. */
 export const MAIN_KEYS: Readonly<Record<string, string>> = {
   task: "name",
   data: "folder",
@@ -13,7 +13,7 @@ export const MAIN_KEYS: Readonly<Record<string, string>> = {
   device: "adapter",
 };
 
-/** The keys of a configuration with sections in place of such texts. */
+/** The keys of a configuration, with such texts expanded to sections. */
 export function withSections(keys: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(keys).map(([key, value]) => [

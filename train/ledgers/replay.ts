@@ -198,7 +198,7 @@ async function scalesInOffsetOrder(
   const scales = readScales(await tensorOf(source, name).read(0, rows));
   const groups = Math.ceil(columns / span);
   const stride = offsetStride(rows);
-  // Rows that only pad have no sign to keep.
+  // Padding rows have no sign to keep.
   const out = new Float32Array(count).fill(Infinity);
   for (let row = 0; row < rows; row++) {
     for (let g = 0; g < groups; g++) out[g * stride + row] = scales[row * groups + g];
@@ -279,7 +279,7 @@ export async function replayOnHost(
     async move(steps) {
       for (const { rule, tensor } of replayed) {
         for (const step of steps) {
-          // Signals are served between steps: a long ledger takes minutes.
+          // A long ledger takes minutes, so signals are handled between steps.
           if (performance.now() - served > SERVE_MILLISECONDS) {
             await new Promise((resolve) => setTimeout(resolve, 0));
             served = performance.now();

@@ -1,20 +1,20 @@
 /**
- * The two states of a run by exact gradients.
+ * The two saved states of a run with exact gradients.
  *
  * @module
  */
 import type { LedgerHead } from "../../optim/mod.ts";
 import { StateFile } from "./state_file.ts";
 
-/** Where a run by exact gradients stands, and where it was best. */
+/** The last and the best state of a run with exact gradients. */
 export interface RunStates {
-  /** After the last step that was kept. */
+  /** State after the last saved step. */
   readonly last: StateFile;
-  /** After the step of the best evaluation; offsets alone. */
+  /** Offsets at the best evaluation, without the state of the update rule. */
   readonly best: StateFile;
 }
 
-/** Where they lie beside a ledger of that head. */
+/** Opens the states that belong to the ledger with the given head. */
 export async function openStates(
   { state, best }: { readonly state: string; readonly best: string },
   head: LedgerHead,
@@ -23,10 +23,10 @@ export async function openStates(
 }
 
 /**
- * Refuses to begin anew where steps were made and their state is gone.
+ * Rejects resuming a run whose steps have no saved state, because it would start again from the beginning.
  *
- * @param made Steps that the run's metrics tell of
- * @throws {Deno.errors.NotFound} When there is none
+ * @param made Number of steps in the run's metrics.
+ * @throws {Deno.errors.NotFound} when the state is missing.
  */
 export function assertStateThere({ last }: RunStates, made: number): void {
   if (last.isThere || made === 0) return;

@@ -1,5 +1,5 @@
 /**
- * Whether a run that is gone on with is the one that its ledger was begun with.
+ * Checks that a run is resumed with the settings that its ledger was started with.
  *
  * @module
  */
@@ -11,16 +11,16 @@ import {
 } from "../../optim/mod.ts";
 
 /**
- * Refuses to go on with other settings than those a ledger was begun with: it would no longer be one fine-tune.
+ * Rejects settings other than those a ledger was started with, because the result would not be a single fine-tune.
  *
- * @throws {RangeError} That names the first difference
+ * @throws {RangeError} naming the first difference.
  */
 export function assertSameRun(
   { header: theirs }: Ledger,
   ours: LedgerHeader,
   path: string,
 ): void {
-  // Another optimiser may train others: it is named, not what follows from it.
+  // Another optimiser may have other trainables. Compare it first, so that the message names it and not its consequences.
   assertLedgerFits(theirs, ours.model, theirs.trainables);
   for (const key of ["seed", "optimiser", "adapter"] as const) {
     const [then, now] = [JSON.stringify(theirs[key]), JSON.stringify(ours[key])];
@@ -35,7 +35,7 @@ export function assertSameRun(
   assertLedgerFits(theirs, ours.model, ours.trainables);
 }
 
-/** The first difference of two JSON values, in words. */
+/** The first difference of two JSON values, as text. */
 function difference(then: JsonValue, now: JsonValue): string {
   if (isFields(then) && isFields(now)) {
     for (const key of new Set([...Object.keys(then), ...Object.keys(now)])) {

@@ -29,9 +29,9 @@ export async function squaredGradients(
   trainables: readonly Trainable[],
   batches: readonly PackedBatch[],
   { signal, onProgress }: {
-    /** Stops between two batches. */
+    /** Aborts between two batches. */
     readonly signal?: AbortSignal | undefined;
-    /** Told after each batch how many of how many are done. */
+    /** Called after each batch with the number of batches done and their total. */
     readonly onProgress?: ((done: number, total: number) => void) | undefined;
   } = {},
 ): Promise<number[]> {
@@ -49,7 +49,7 @@ export async function squaredGradients(
     const scores = stored("scores", shape.candidates * 4);
     gpu.write(input.buffer, words);
     const graph = new Graph();
-    // What is found of the others is added.
+    // The gradients of later batches are added.
     if (index === 0) gradients.clear(graph);
     recordGradient(graph, model, shape, input, { losses, scores }, offsets, gradients);
     const plan = stack.use(compileGraph(gpu, graph, SHADER_LIBRARY));

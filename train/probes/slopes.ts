@@ -1,5 +1,5 @@
 /**
- * How steep the loss is along parts of a model, from forward passes alone.
+ * Measures how steep the loss is along parts of a model, with forward passes alone.
  *
  * @module
  */
@@ -45,7 +45,7 @@ export async function squaredSlopes(
     await trainer.enqueueInTurns(index, batch);
     const [{ halted, derivatives }] = await trainer.drain();
     if (halted) throw new RangeError(`Cannot find ${what}: a loss is not finite`);
-    // Direction q looks along block q modulo their number.
+    // Direction q perturbs block q modulo the number of blocks.
     derivatives.forEach((d, q) => squares[q % count] += d * d * count / directions);
     onProgress?.(index + 1, batches.length);
   }

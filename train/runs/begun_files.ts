@@ -1,5 +1,5 @@
 /**
- * The files that a run begins with.
+ * Removes the files of a new run that failed before its first step.
  *
  * @module
  */
@@ -7,30 +7,30 @@ import { join } from "@std/path";
 import { isEventFile } from "./event_file_name.ts";
 import type { RunFolder } from "./run_folder.ts";
 
-/** The files that a new run begins with: taken back when it fails before its first step, so that the next try finds the folder free. */
+/** The files of a new run. They are removed if it fails before its first step, so that the folder is free for the next attempt. */
 export class BegunFiles implements Disposable {
   readonly #folder: RunFolder;
   readonly #hadFolder: boolean;
   #taken = false;
   #kept = false;
 
-  /** Of a run that is about to begin in `folder`. */
+  /** Call it before a run begins in `folder`. */
   constructor(folder: RunFolder) {
     this.#folder = folder;
     this.#hadFolder = existsSync(folder.path);
   }
 
-  /** The ledger is this run's own. */
+  /** Records that this run created the ledger, so that the files are its own. */
   made(): void {
     this.#taken = true;
   }
 
-  /** Whether they are to stay. */
+  /** Sets whether the files are kept. */
   keep(kept: boolean): void {
     this.#kept = kept;
   }
 
-  /** Takes them back, unless they are to stay. */
+  /** Removes the files unless they are kept. */
   [Symbol.dispose](): void {
     if (this.#kept) return;
     const { ledger, state, best, config, metrics, curve, examples, path } = this.#folder;
@@ -41,7 +41,7 @@ export class BegunFiles implements Disposable {
   }
 }
 
-/** Event files in a run's folder, by path. */
+/** Paths of the event files in a run's folder. */
 export function eventFilesOf(folder: string): string[] {
   try {
     return [...Deno.readDirSync(folder)].map(({ name }) => name).filter(isEventFile)
@@ -51,11 +51,11 @@ export function eventFilesOf(folder: string): string[] {
   }
 }
 
-/** Removes a file, or a folder that is empty. */
+/** Removes a file or an empty folder, if it exists. */
 export function remove(path: string): void {
   try {
     Deno.removeSync(path);
-  } catch { /* There is none, or it is not empty. */ }
+  } catch { /* Missing, or not empty. */ }
 }
 
 function existsSync(path: string): boolean {

@@ -65,7 +65,7 @@ function spelledEnd(tokenizer: Tokenizer, template: string | undefined): string 
       JSON.stringify(text)
     } after an answer is not a token of the model, and is learned as text`;
   } catch {
-    return ""; // A template that refuses so short a conversation.
+    return ""; // The template rejects so short a conversation.
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * The layer that a configuration has a word for.
+ * Finds the layer that a configuration selects by a word.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * CRC-32C (Castagnoli), as record files of TensorFlow have it.
+ * CRC-32C (Castagnoli), as used in the record files of TensorFlow.
  *
  * @module
  */
@@ -10,7 +10,7 @@ const table = Uint32Array.from({ length: 256 }, (_, byte) => {
   return value;
 });
 
-/** The checksum of bytes. */
+/** The CRC-32C of bytes. */
 export function crc32c(bytes: Uint8Array): number {
   let crc = 0xffffffff;
   for (const byte of bytes) crc = table[(crc ^ byte) & 0xff] ^ (crc >>> 8);

@@ -1,45 +1,45 @@
 /**
- * What a user should know of how examples were made, in sentences.
+ * Notes for the user on how examples were made.
  *
  * @module
  */
 import type { Example } from "../../models/batch.ts";
 import { overlapOf } from "../../tasks/distinct_texts.ts";
 
-/** What is counted while the examples of a file are made. */
+/** Counts of what happened while the examples of a file were made. */
 export class ExampleCounts {
-  /** Names the file. */
+  /** Name of the file. */
   readonly file: string;
-  /** What an item of it is. */
+  /** What its items are. */
   readonly kind: "conversation" | "document" | "example";
-  /** Items that were made. */
+  /** Number of items. */
   made = 0;
-  /** Items that were longer than allowed, and the longest of them in tokens. */
+  /** Number of items that were longer than allowed. */
   cut = 0;
-  /** Tokens of the longest item. */
+  /** Number of tokens of the longest item. */
   longest = 0;
-  /** Whether answered examples are shown before them. */
+  /** Whether items have demonstrations before them. */
   demonstrated = false;
-  /** Documents of fewer than two tokens. */
+  /** Number of documents with fewer than two tokens, which were left out. */
   dropped = 0;
-  /** Conversations and completions of whose answers nothing is within the limit. */
+  /** Number of conversations and completions without any part of an answer within the limit. */
   unanswered = 0;
-  /** Conversations that began with an answer, which was left out. */
+  /** Number of conversations that began with an answer, which was left out. */
   answeredFirst = 0;
-  /** Completions that begin right behind the last word of their prompt. */
+  /** Number of completions that follow the last word of their prompt without white space. */
   joined = 0;
-  /** Whether items are fine-tuning data: texts with the parts that the loss is of. */
+  /** Whether items are fine-tuning data: texts of which marked parts count in the loss. */
   supervised = false;
-  /** The token, in text, that items bring although the tokenizer puts it before every text. */
+  /** Text of the token that items begin with although the tokenizer puts it before every text. */
   bringsStart: string | undefined;
-  /** Items by the field of the prompt that is blank. */
+  /** Number of items with a blank field, by the name of the field. */
   readonly blank: Map<string, number> = new Map();
-  /** The first pair of answers of which one begins the other, and how many items have one. */
+  /** The first pair of answers of which one is a prefix of the other. */
   prefix: readonly [string, string] | undefined;
-  /** How many items have one. */
+  /** Number of items with such a pair. */
   prefixes = 0;
 
-  /** `kind` is what an item is. */
+  /** `kind` is what the items are. */
   constructor(file: string, kind: ExampleCounts["kind"]) {
     this.file = file;
     this.kind = kind;
@@ -50,7 +50,7 @@ export class ExampleCounts {
     return this.kind !== "example" || this.supervised;
   }
 
-  /** Counts an item of `tokens` tokens where `most` are allowed. */
+  /** Counts an item of `tokens` tokens, of which `most` are allowed. */
   measured(tokens: number, most: number): void {
     this.made++;
     if (tokens > most) this.cut++;
@@ -62,7 +62,7 @@ export class ExampleCounts {
     this.blank.set(name, (this.blank.get(name) ?? 0) + 1);
   }
 
-  /** Looks whether an answer begins another. */
+  /** Checks whether one answer is a prefix of another. */
   answers(texts: readonly string[], candidates: readonly (readonly number[])[]): void {
     const overlap = overlapOf(candidates);
     if (overlap === undefined) return;
@@ -70,7 +70,7 @@ export class ExampleCounts {
     this.prefix ??= [texts[overlap.pair[0]], texts[overlap.pair[1]]];
   }
 
-  /** The sentences; `limit` says what an item is at most, for example `max_length 256`. */
+  /** The notes, one sentence each. `limit` describes the maximum length of an item, for example `max_length 256`. */
   notes(limit: string): string[] {
     const { kind, made } = this;
     const of = (count: number) => `${count} of ${made} ${kind}s ${count === 1 ? "is" : "are"}`;
@@ -133,7 +133,7 @@ export class ExampleCounts {
   }
 }
 
-/** The sentence about examples that all have one answer; undefined if they do not. */
+/** A note if all examples have the same answer, otherwise undefined. */
 export function oneAnswerNote(
   examples: readonly Example[],
   what: string,
@@ -145,7 +145,7 @@ export function oneAnswerNote(
   return `all ${examples.length} ${what} examples have the same answer, ${shown}: there is nothing to distinguish`;
 }
 
-/** The sentence about examples of `held` that `train` has too, token by token; undefined if there are none. */
+/** A note if examples of `held` are also in `train`, with the same tokens. Otherwise undefined. */
 export function sharedNote(
   train: readonly Example[],
   held: readonly Example[],
@@ -153,7 +153,7 @@ export function sharedNote(
 ): string | undefined {
   const keys = held.map(keyOf);
   const wanted = new Set(keys);
-  // A number first: there are few of `held`, and a text of every training example takes longer than its tokens.
+  // Compare hashes first: `held` is small, and building a key for every training example is slow.
   const hashes = new Set(held.map(hashOf));
   const found = new Set<string>();
   for (const example of train) {
@@ -168,15 +168,15 @@ export function sharedNote(
   } in the training data too: examples that were memorised count as correct there`;
 }
 
-/** What an example asks, whatever its answer. */
+/** A key of an example's prompt and candidates, without its label. */
 function keyOf({ prompt, candidates }: Example): string {
   return `${prompt.join()};${candidates.map((ids) => ids.join()).join(";")}`;
 }
 
-/** Tokens of a prompt that a number is made of: enough to tell most prompts apart, whatever they have in common. */
+/** Approximate number of tokens of a prompt that are hashed: enough to tell most prompts apart, whatever they have in common. */
 const sampled = 16;
 
-/** A number that examples with one {@linkcode keyOf} share. */
+/** A hash that is equal for examples with the same {@linkcode keyOf}. */
 function hashOf({ prompt }: Example): number {
   let hash = prompt.length;
   const step = Math.max(1, Math.floor(prompt.length / sampled));

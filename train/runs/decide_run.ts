@@ -112,7 +112,7 @@ export async function decideRun(
     }
   }
   if (!isGiven(given, "optimiser")) {
-    // Read anew: what nobody gave follows from the name, as its schedule does.
+    // Read again, because settings that were not given, such as the schedule, follow from the name.
     const place = { file: "what was decided", path: ["optimiser"] };
     const optimiser = optimiserSection.read({ name: "qzoPlus" }, place);
     decide("optimiser.name", "qzoPlus", "it needs no learning rate", { ...config, optimiser });

@@ -1,12 +1,12 @@
 /**
- * Steps from passes over the training examples.
+ * Converts passes over the training examples to steps.
  *
  * @module
  */
 import type { TrainConfig } from "../config/schema.ts";
 import type { TaskExamples } from "./task_examples.ts";
 
-/** Steps of one pass over the training examples; the last of them takes what is left. */
+/** Number of steps in one pass over the training examples, including a smaller last batch. */
 export function stepsPerEpoch(
   { batchSize }: Pick<TrainConfig, "batchSize">,
   { train: { examples } }: Pick<TaskExamples, "train">,
@@ -14,7 +14,7 @@ export function stepsPerEpoch(
   return Math.ceil(examples.length / Math.max(1, Math.min(batchSize, examples.length)));
 }
 
-/** The configuration with its `epochs`, where it has them, as `steps`: what schedules and ledgers count in. */
+/** The configuration with its `epochs`, if given, converted to `steps`, the unit of schedules and ledgers. */
 export function withSteps(
   { epochs, ...config }: TrainConfig,
   examples: Pick<TaskExamples, "train">,

@@ -1,8 +1,8 @@
 /**
- * Event files that TensorBoard reads: losses, accuracy, learning rate and speed of a run as scalars.
+ * Event files for TensorBoard: losses, accuracy, learning rate and speed of a run as scalars.
  *
- * A file is a sequence of records (length, checksum, an `Event` as protobuf, checksum). It is small enough to write here: of the
- * protobuf five fields are needed.
+ * A file is a sequence of records (length, checksum, an `Event` as protobuf, checksum). The encoder is written here, because only a few fields of
+ * the protobuf are needed.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { crc32c } from "./crc32c.ts";
 import { eventFileName, isEventFile } from "./event_file_name.ts";
 import type { RunEvent } from "./run_folder.ts";
 
-/** The event file of a session of a run; it grows as {@linkcode MetricsFile} does. */
+/** The event file of one session of a run. It grows like {@linkcode MetricsFile}. */
 export class EventFile implements Disposable {
   readonly #path: string;
   readonly #file: Deno.FsFile;
@@ -24,11 +24,11 @@ export class EventFile implements Disposable {
   }
 
   /**
-   * Begins a file in a run's folder. TensorBoard takes what earlier files have of steps from `step` on as never made.
+   * Creates a file in a run's folder. TensorBoard then ignores events of later steps than `step` in earlier files.
    *
-   * @param earlier The run's events so far, which are written too where no earlier file has them
-   * @param step Steps made before; 0 begins a run: files of an earlier one are removed
-   * @throws What the system answers, in words
+   * @param step Number of steps made before. At 0, a new run, event files of an earlier run are removed.
+   * @param earlier Events of the run so far. They are written if there is no earlier file.
+   * @throws any error of the file system.
    */
   static async create(
     folder: string,
@@ -50,13 +50,13 @@ export class EventFile implements Disposable {
     const events = new EventFile(path, file);
     const now = Date.now() / 1000;
     events.#add(now, 0, text(3, "brain.Event:2"));
-    // A session log whose status is START.
+    // A session log with status START.
     if (last > 0) events.#add(now, step + 1, bytes(7, [...varint(8), ...varint(1)]));
     else for (const event of earlier) events.add(event);
     return events;
   }
 
-  /** Adds what a step or an evaluation says. */
+  /** Adds the scalars of a step or an evaluation. */
   add(event: RunEvent): void {
     const scalars = event.type === "step"
       ? {
@@ -76,7 +76,7 @@ export class EventFile implements Disposable {
     this.#waiting.push(record([...double(1, time), ...varint(16), ...varint(step), ...what]));
   }
 
-  /** Writes what was added since. */
+  /** Writes the events added since the last call. */
   flush(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
@@ -89,7 +89,7 @@ export class EventFile implements Disposable {
     });
   }
 
-  /** Writes the rest and closes the file. */
+  /** Writes the remaining events and closes the file. */
   [Symbol.dispose](): void {
     try {
       this.flush();
@@ -109,13 +109,13 @@ function record(data: readonly number[]): Uint8Array {
   return out;
 }
 
-/** The checksum as records keep it: that of a checksum would be weak. */
+/** The masked checksum of records, because the CRC of data that contains CRCs is weak. */
 function masked(bytes: Uint8Array): number {
   const crc = crc32c(bytes);
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
 }
 
-/** A number in groups of seven bits. */
+/** A number as a protobuf varint. */
 function varint(value: number): number[] {
   const out: number[] = [];
   let rest = value;
@@ -123,7 +123,7 @@ function varint(value: number): number[] {
   return [...out, rest];
 }
 
-/** A field of bytes with their length before them. */
+/** A length-delimited protobuf field. */
 function bytes(field: number, content: readonly number[]): number[] {
   return [...varint(field * 8 + 2), ...varint(content.length), ...content];
 }

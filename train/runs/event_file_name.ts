@@ -1,10 +1,10 @@
 /**
- * Names of event files, so that a run's folder knows its own.
+ * Names of event files, by which a run recognises its own.
  *
  * @module
  */
 
-/** The name of an event file that was begun then, in seconds, by that process. TensorBoard reads files in the order of their names. */
+/** The name of an event file, from its start time in seconds and the process id. TensorBoard reads files in the order of their names. */
 export function eventFileName(seconds: number, process: number): string {
   return `events.out.tfevents.${seconds}.${process}.qzo`;
 }

@@ -1,5 +1,5 @@
 /**
- * What stands between a row of a file and an example in tokens.
+ * The step between a row of a file and a tokenised example.
  *
  * @module
  */
@@ -7,20 +7,20 @@
 import type { Example } from "../../models/batch.ts";
 import type { RenderedExample } from "../../tasks/template.ts";
 
-/** A row or document that is not in tokens yet. */
+/** A row or document that has not been tokenised yet. */
 export interface Item {
-  /** Where it begins, counted from 1. */
+  /** Number of its first line, counted from 1. */
   readonly line: number;
-  /** At once, but for long texts; `index` is its place in the file, counted from 0. */
+  /** Tokenises the item, asynchronously only for long texts. `index` is its position in the file, counted from 0. */
   tokenised(index: number): Example | undefined | Promise<Example | undefined>;
-  /** As text, where it is a task's. */
+  /** The example as text. Only for tasks. */
   readonly example?: RenderedExample;
 }
 
 /**
- * An item in tokens, at once where it can be: a promise for each of many rows takes longer than most of them.
+ * Tokenises an item, synchronously if possible, because a promise for each of many rows takes longer than tokenising most of them.
  *
- * @throws What tokenising throws, with the item's line and its file's `name` in the message
+ * @throws whatever tokenising throws, with the item's line and its file's `name` in the message.
  */
 export function tokenisedItem(
   { line, tokenised }: Item,

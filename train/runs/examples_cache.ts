@@ -1,6 +1,6 @@
 /**
- * A run's examples in tokens, kept beside it: who goes on with it need not tokenise again. What is kept is used only where the data, the
- * tokenizer and the settings have the bytes that it was made of, and where it is what the ledger was begun with; else it is made anew.
+ * A cache of a run's tokenised examples, so that resuming need not tokenise again. It is used only if the data, the tokenizer and the settings are
+ * unchanged, and if the examples are those that the ledger was started with.
  *
  * @module
  */
@@ -26,35 +26,35 @@ import { assertSameData, dataOfRun, orderOf } from "./run_data.ts";
 import { runFolder } from "./run_folder.ts";
 import type { TaskExamples } from "./task_examples.ts";
 
-/** Names the form of the file, and what reading and tokenising mean: another number where either changes. */
+/** Identifies the version of the file's format and of reading and tokenising. Change the number when either changes. */
 const MAGIC = new TextEncoder().encode("qzo examples 2\n\0");
 const HASH_BYTES = 32;
-/** Bytes of data below which nothing is kept: they are in tokens at once. */
+/** Bytes of data below which nothing is cached, because tokenising is fast. */
 const LEAST_DATA = 2 ** 18;
 const PIECE = 2 ** 20;
 const SPLITS: readonly Split[] = ["train", "dev", "test"];
 
-/** Of what examples are made besides a configuration. */
+/** What examples depend on besides the configuration. */
 export interface ExamplesCacheOptions {
-  /** The model as it lies on disk, with its tokenizer. */
+  /** The model as stored on disk, with its tokenizer. */
   readonly stored: ModelSource;
-  /** The model's longest sequence. */
+  /** The model's longest sequence in tokens. */
   readonly maxPositions: number;
-  /** What it sees of a text. */
+  /** Which tokens the model attends to. */
   readonly sees: Sight;
-  /** Stops. */
+  /** Aborts reading. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What came of looking for kept examples. */
+/** The result of reading the cache. */
 export interface KeptExamples {
-  /** The examples, if what is kept is of use. */
+  /** The examples, if the cache can be used. */
   readonly examples?: TaskExamples;
-  /** Why it is not, if something is there that should be. */
+  /** Why it cannot be used, if it is damaged or does not belong to the run. */
   readonly notes?: readonly string[];
 }
 
-/** What is kept of a run's examples. */
+/** The cached examples of a run. */
 export class ExamplesCache {
   readonly #path: string;
   readonly #config: TrainConfig;
@@ -78,9 +78,9 @@ export class ExamplesCache {
   }
 
   /**
-   * Of a configured run; undefined where there is too little data to be worth keeping, or what examples are made of cannot be told.
+   * The cache of a configured run. Undefined if there is too little data to be worth caching, or the files of data or tokenizer are not known.
    *
-   * @throws The signal's reason
+   * @throws the signal's reason when it aborts.
    */
   static async of(
     config: TrainConfig,
@@ -97,16 +97,16 @@ export class ExamplesCache {
       const bounds = { vocabularySize: tokenizer.vocabularySize, length };
       return key && new ExamplesCache(config, { key, task, bounds });
     } catch {
-      // Whoever reads the files says what is wrong with them.
+      // Reading the files later reports what is wrong with them.
       signal?.throwIfAborted();
       return undefined;
     }
   }
 
-  /** What is kept, where it was made of the same and the run's ledger was begun with it. */
+  /** Reads the cached examples, if they match the configuration and the run's ledger. */
   async read(): Promise<KeptExamples> {
     const path = runFolder(this.#config.output).ledger;
-    // What is wrong with a ledger says who goes on with it.
+    // Resuming reports what is wrong with a ledger.
     const ledger = await openLedger(path).catch(() => undefined);
     if (ledger === undefined) return {};
     try {
@@ -134,7 +134,7 @@ export class ExamplesCache {
     }
   }
 
-  /** Keeps a run's examples, once its folder is the run's; what comes back says why that failed. */
+  /** Caches a run's examples. Call it when the folder belongs to the run. Returns a note if writing failed. */
   async write(examples: TaskExamples): Promise<string[]> {
     try {
       const packed = packExamples(examples);
@@ -147,7 +147,7 @@ export class ExamplesCache {
   }
 }
 
-/** A hash of all that examples are made of. */
+/** A hash of everything that examples depend on. Undefined if nothing is to be cached. */
 async function keyOf(
   config: TrainConfig,
   { stored, task, sees, length, signal }: ExamplesCacheOptions & {
@@ -162,7 +162,7 @@ async function keyOf(
   for (const path of paths) bytes += (await Deno.stat(path)).size;
   if (bytes < LEAST_DATA) return undefined;
   const hash = createHash("sha256");
-  // Functions of a built-in task are those of its name.
+  // The functions of a built-in task follow from its name.
   const template = await chatTemplateOf(config);
   hash.update(JSON.stringify([config.task, data, task, template, files, seed, sees, length]));
   const pause = new Pause(signal);
@@ -171,7 +171,7 @@ async function keyOf(
   return Uint8Array.from(hash.digest());
 }
 
-/** The files, or the header, that a model's tokenizer is made of; false where they cannot be told. */
+/** Adds the files or the header that contain a model's tokenizer. Returns false if they are not known. */
 async function addTokenizer(hash: Hash, stored: ModelSource, pause: Pause): Promise<boolean> {
   const { folder, header } = stored;
   const gguf = stored.gguf ?? stored.split?.[0];

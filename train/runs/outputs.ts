@@ -74,7 +74,7 @@ function dataFiles(config: TrainConfig): string[] {
   try {
     return [...named, ...Object.values(taskOfConfig(config)?.files ?? {})];
   } catch {
-    return named; // Said when it is used.
+    return named; // Reported when it is used.
   }
 }
 
@@ -177,7 +177,7 @@ export async function checkRunOutput(
     ...[ledger, state, best, metrics, curve, config, examples].filter(has),
     ...events,
   ];
-  // What a run has written it goes on with; its own configuration may be the one that was given.
+  // A resumed run continues its own files, and its own configuration may be the given one.
   if (resume) return;
   for (const file of written) {
     if (!await read.has(file)) continue;

@@ -50,7 +50,7 @@ export async function recogniseTask(
 ): Promise<RecognisedTask> {
   const { task, data } = config;
   const file = data.train ?? data.test;
-  void taskOfConfig(config); // What cannot be is refused before the data are read.
+  void taskOfConfig(config); // Rejects an invalid task before the data are read.
   if (task.name !== undefined || task.template !== undefined) return { config };
   if (file === undefined) return await taskOfFolder(config, signal);
   const isText = task.format === undefined && dataExtension(file) === ".txt";
@@ -109,7 +109,7 @@ async function taskOfFolder(
       ...options,
       columns,
       separator,
-    }).catch(() => []); // A file of another form is none of the task's.
+    }).catch(() => []); // A file in another format is not a file of the task.
     signal?.throwIfAborted();
     if (isTask(task, rows)) found.push(task);
   }

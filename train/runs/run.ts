@@ -228,7 +228,7 @@ export class Run implements Disposable {
     const notes = [...assertStorable(storables, ledgerOnly), ...pairNotes(offsets.trainables)];
     const ledger = stack.use(await LedgerFile.create(folder.ledger, planned.headerOf(offsets)));
     begun.made();
-    // Of a run that is written over.
+    // Remove the files of a run that is overwritten.
     [folder.state, folder.best, ...eventFilesOf(folder.path)].forEach(remove);
     const states = optimiser.estimator.exact ? await openStates(folder, ledger.head) : undefined;
     const chain = optimiser.transformation.init();
@@ -251,7 +251,7 @@ export class Run implements Disposable {
     const { session: { gpu, model } } = options;
     await checkRunOutput(folder.path, { inputs: await inputsOf(config), resume: true });
     await takeFolder(folder, stack);
-    // What was found of each tensor is not measured again: on another adapter its last bits could differ.
+    // Facts measured for each tensor are taken from the ledger: measured on another device, their last bits could differ.
     const check = async (theirs: Ledger) => {
       const known = new Map(theirs.header.trainables.map((one) => [one.name, one]));
       const { trainables } = planOffsets(model, optimiser, gpu.maxBinding, selection);
@@ -351,13 +351,13 @@ export class Run implements Disposable {
         if (event.type !== "end") {
           const before = metrics.events.length;
           const kept = metrics.add(event);
-          // A state that metrics speak of is there.
+          // Save the state before the metrics mention it.
           if (kept.type === "evaluation" && kept.best && kept.step > 0) {
             const at = { step: kept.step, chain: this.optimiser.transformation.init() };
             await this.#states?.best.save(model.gpu, { ...at, offsets: this.offsets });
           }
           if (metrics.events.length > before) this.#events?.add(kept);
-          // Of the whole run: the loop knows only this session's evaluations.
+          // The best of the whole run; the loop knows only the evaluations of this session.
           yield event.type === "evaluation" && kept.type === "evaluation"
             ? { ...event, best: kept.best }
             : event;

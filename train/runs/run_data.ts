@@ -1,5 +1,5 @@
 /**
- * What a run remembers of its data: enough to know whether it goes on with the same, and is judged by the same.
+ * A fingerprint of a run's data, to check that it is resumed and evaluated with the same examples.
  *
  * @module
  */
@@ -21,10 +21,10 @@ export interface DataOrder {
 type Fields = Readonly<Record<string, JsonValue>>;
 
 /**
- * What batches depend on, with the seed, and what the run is judged by: counts and SHA-256 of training, validation (as far as it is
- * evaluated while training) and test examples. Older ledgers have those of the training examples only.
+ * What batches depend on besides the seed, and what the run is evaluated on: counts and SHA-256 of training, validation (as far as it is
+ * evaluated during training) and test examples. Older ledgers have those of the training examples only.
  *
- * @param order how the examples become batches; of runs from before it was said, the longest are left over and masks are chosen once.
+ * @param order How examples become batches. For runs from before it was recorded: `"longest"`, with masks chosen once.
  */
 export function dataOfRun(
   config: TrainConfig,
@@ -44,10 +44,10 @@ export function dataOfRun(
   };
 }
 
-/** When the masked tokens of a text are chosen: for each epoch, or once, as runs from before 2026-12 had it. */
+/** When the masked tokens of a text are chosen: for each epoch, or once, as in runs from before 2026-12. */
 export type Masks = "each epoch" | "once";
 
-/** When those of new runs are: `"once"` where the examples are no windows of a text with masked tokens. */
+/** When masked tokens are chosen in new runs: `"once"`, unless the examples are windows of a text with masked tokens. */
 export function masksOfExamples({ task, train }: Pick<TaskExamples, "task" | "train">): Masks {
   return task === undefined && train.examples.some(({ masked }) => masked) ? "each epoch" : "once";
 }
@@ -62,7 +62,7 @@ export function leftOverOf({ data }: Pick<LedgerHeader, "data">): LeftOver {
   return isFields(data) && data.leftOver === "random" ? "random" : "longest";
 }
 
-/** How a run's examples become batches, by its ledger's header. */
+/** How a run's examples become batches, according to its ledger's header. */
 export function orderOf(header: Pick<LedgerHeader, "data">): DataOrder {
   return { leftOver: leftOverOf(header), masks: masksOf(header) };
 }
@@ -73,7 +73,7 @@ function fingerprint(examples: readonly Example[]): Fields {
   return { examples: examples.length, sha256: hash.digest("hex") };
 }
 
-/** The sets of a run's data, with the key of the file and what else makes them. */
+/** The sets of a run's data, with the keys that determine them. */
 const sets = [
   {
     words: "training",
@@ -102,9 +102,9 @@ const sets = [
 ] as const;
 
 /**
- * Refuses to go on with other data than a run was begun with. What was not remembered then is not compared.
+ * Rejects data other than those a run was started with. Sets that the ledger does not record are not compared.
  *
- * @throws {RangeError} That names the file and says what to do
+ * @throws {RangeError} naming the file and what to do.
  */
 export function assertSameData(
   then: JsonValue,
@@ -134,8 +134,7 @@ export function assertSameData(
 }
 
 /**
- * The sentence about a set of examples that is another one than a run was judged by; undefined if it is the same, or was not
- * remembered.
+ * A note if a set of examples is not the one that a run was evaluated on. Undefined if it is the same, or was not recorded.
  */
 export function otherDataNote(
   then: JsonValue,

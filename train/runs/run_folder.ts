@@ -178,7 +178,7 @@ async function readLines(path: string): Promise<MetricsLine[]> {
       if (text.length > LONGEST_LINE) throw new RangeError(`it has ${text.length} characters`);
       return [{ text, event: eventOf(JSON.parse(text)) }];
     } catch (error) {
-      // What a run was writing when it was killed.
+      // The line that was being written when the run was killed.
       if (error instanceof SyntaxError && i === lines.length - 1) return [];
       const Class = error instanceof RangeError ? RangeError : SyntaxError;
       throw new Class(

@@ -1,5 +1,5 @@
 /**
- * One process at a time in a run's folder.
+ * A lock that lets only one process train in a run's folder.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import { attempting } from "../../models/checkpoints/disk/attempt.ts";
 import { readFileText } from "../../models/checkpoints/disk/read_file.ts";
 import { runFolder } from "./run_folder.ts";
 
-/** A run's folder that no other process trains in, until disposed of or until this process ends, however it ends. */
+/** A lock on a run's folder. It is released when it is disposed, or when the process ends for any reason. */
 export class RunLock implements Disposable {
   readonly #path: string;
   readonly #file: Deno.FsFile;
@@ -19,9 +19,9 @@ export class RunLock implements Disposable {
   }
 
   /**
-   * Locks a folder, which must exist: by a lock of the system on `run.lock` in it, which dies with the process; the file says whose it is.
+   * Locks a folder, which must exist, by a system lock on its file `run.lock`, which contains the id of the process.
    *
-   * @throws {Deno.errors.Busy} When it is locked; the message has the other's process id
+   * @throws {Deno.errors.Busy} when the folder is locked. The message gives the id of the process, if it is known.
    */
   static async take(folder: string): Promise<RunLock> {
     const path = runFolder(folder).lock;
@@ -32,7 +32,7 @@ export class RunLock implements Disposable {
       );
       try {
         if (!await file.tryLock(true)) throw busy(folder, await ownerOf(path));
-        // Who let go of it may have removed it between the two lines above.
+        // A process that released the lock may have removed the file between opening and locking it.
         const [held, named] = [await file.stat(), await Deno.stat(path).catch(() => undefined)];
         if (named && held.ino === named.ino) {
           await file.truncate();
@@ -47,18 +47,18 @@ export class RunLock implements Disposable {
     }
   }
 
-  /** Lets go of it. */
+  /** Releases the lock. */
   [Symbol.dispose](): void {
     if (this.#released) return;
     this.#released = true;
     try {
       Deno.removeSync(this.#path);
-    } catch { /* It is gone, or the system keeps what is open: the lock is what counts. */ }
+    } catch { /* Already gone, or the system does not remove open files. Only the lock matters. */ }
     this.#file.close();
   }
 }
 
-/** The process that holds a lock, where the file says it. */
+/** Id of the process that holds a lock, if the file contains it. */
 async function ownerOf(path: string): Promise<string | undefined> {
   const text = await readFileText(path, "settings").catch(() => "");
   return /^\d{1,10}$/.exec(text.trim())?.[0];

@@ -141,7 +141,7 @@ export function configuredAdapter(
   if (given) return given;
   const { options, make } = adapterScheme(scheme);
   const { layers } = config.groups[scheme] ?? {};
-  // Where it is not trained it need not be.
+  // Layers in which the adapter is not trained need none.
   const own = layers === undefined || !Object.hasOwn(options, "layers")
     ? {}
     : { layers: rangeOfLayers(layers, model.config.layers) };
@@ -213,7 +213,7 @@ export async function openRunSession(
   const source = scales === undefined ? base : stack.use(await adaptedSource(base, scales));
   const opened = await sumOf(shares.filter(({ path }) => isBesideModel(path)), base);
   await check?.(source);
-  // Before anything takes long.
+  // Checked before anything that takes long.
   const added = beside ? beside(source, opened.adapter) : opened.adapter;
   if (added) fitAdapter(source.config, added);
   const gpu = stack.use(await openGpu({ ...gpuOptions(config), ...pacing ? { pacing } : {} }));

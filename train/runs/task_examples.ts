@@ -142,7 +142,7 @@ export async function taskExamples(
   const protocol = protocolOf(config, task);
   const devFile = protocol ? undefined : open("dev");
   const testFile = open(protocol?.testSplit ?? "test");
-  // Where nothing is held out by a file of its own, it is a part of the training file.
+  // Without a validation file, a part of the training file is held out.
   const trainFile = wants("train") || wants("validation") && !devFile
     ? new ExampleFile(reading, "train")
     : undefined;
@@ -195,7 +195,7 @@ export async function taskExamples(
     }
   } else if (trainFile || isShown) {
     const file = trainFile ?? new ExampleFile(reading, "train");
-    // Where all are wanted, one reading tells how many there are, too.
+    // If all examples are wanted, reading them also counts them.
     const readsAll = wants("train") && wants("validation") && trainLimit === undefined &&
       !protocol && !isShown;
     const whole = readsAll ? await file.read() : undefined;

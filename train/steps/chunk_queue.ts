@@ -102,7 +102,7 @@ export class ChunkQueue {
     const chunk = this.#inFlight ?? await this.#queue();
     const { evaluateEvery = 0 } = this.#options;
     const atEvaluation = evaluateEvery > 0 && this.#step % evaluateEvery === 0;
-    // The first chunk compiles: only later ones say how long a step takes, and so how many to queue.
+    // The first chunk includes compilation. Only later chunks tell how long a step takes, and so how many to queue.
     const ahead = this.#perStep !== undefined && this.#open && !atEvaluation &&
       !this.#options.pauses?.();
     this.#inFlight = ahead ? await this.#queue() : undefined;
@@ -134,7 +134,7 @@ export class ChunkQueue {
     const count = Math.min(wanted, steps - this.#step, left, trainer.capacity);
     const begun = performance.now();
     let tokens = 0;
-    // Told to stop, a chunk ends with the step that is being queued.
+    // If the signal aborts, the chunk ends with the step that is being queued.
     let queued = 0;
     for (; queued < count && !(queued > 0 && this.#options.signal?.aborted); this.#step++) {
       const epoch = Math.floor(this.#step / this.#order.stepsPerEpoch);
@@ -145,14 +145,14 @@ export class ChunkQueue {
       const first = packed(this.#order.batch(this.#step));
       const second = this.#order.second?.(this.#step);
       const batch = second ? withSecond(first, packed(second)) : first;
-      // The second is evaluated once.
+      // The second batch is evaluated once.
       tokens += batch.tokens * (this.#branches - (batch.second ? 1 : 0)) +
         (batch.second?.tokens ?? 0);
       await trainer.enqueueInTurns(this.#step, batch);
       queued++;
     }
     const records = trainer.drain();
-    // Awaited only after the chunk before: a device that is lost meanwhile must not end the process.
+    // Awaited only after the previous chunk. Until then, a lost device must not end the process by an unhandled rejection.
     records.catch(() => {});
     return { records, steps: queued, tokens, begun };
   }

@@ -1,5 +1,5 @@
 /**
- * Whether a fine-tune can go on from where its ledger and offsets are.
+ * Checks that a fine-tune can continue from the state of its ledger and offsets.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { describeUpdateRule } from "../../optim/updates/update_rule.ts";
 import type { LedgerFile } from "../ledgers/ledger_file.ts";
 
 /**
- * The optimiser as the ledger that it writes to replays it: rules of older ledgers rest where a gradient is all zeros.
+ * The optimiser as its ledger replays it: the update rules of older ledgers do nothing in steps whose coefficients are all 0.
  */
 export function asReplayed(optimiser: Optimiser, ledger: LedgerFile | undefined): Optimiser {
   const theirs = ledger?.head.update;
@@ -23,7 +23,7 @@ export function asReplayed(optimiser: Optimiser, ledger: LedgerFile | undefined)
   return { ...optimiser, update: { ...optimiser.update, restsAtZero } };
 }
 
-/** Refuses to go on without what the steps so far have left. */
+/** Rejects continuing without the state that the steps so far have left. */
 export function assertState(
   optimiser: Optimiser,
   offsets: OffsetSet,
@@ -46,7 +46,7 @@ export function assertState(
   }
 }
 
-/** Refuses a ledger whose head would replay these steps as others. */
+/** Rejects a ledger whose head would replay these steps differently. */
 export async function assertWritable(
   { head: { header, plan, update } }: Pick<LedgerFile, "head">,
   { model, optimiser, offsets, seed }: {

@@ -125,7 +125,7 @@ export function planMemory(
     scratch: Math.max(256, graph.parameterBytes),
   };
   const all: Storage[] = [
-    // Those of the base that an adapter has its own in place of lie there too.
+    // Tensors of the base that an adapter replaces stay in memory too.
     ...[...new Set([...base.tensors.values(), ...model.tensors.values()])].flatMap((t) =>
       t.storages
     ),

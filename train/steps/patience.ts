@@ -1,18 +1,18 @@
 /**
- * When to stop early.
+ * Decides when to stop early.
  *
  * @module
  */
 
-/** Counts evaluations whose loss is not below the lowest before them. */
+/** Counts consecutive evaluations whose loss is not below the lowest so far. */
 export class Patience {
   readonly #limit: number;
   #lowest = Infinity;
   #waited = 0;
 
   /**
-   * @param limit Evaluations to wait for a lower loss.
-   * @param before Losses of a run that is gone on with, in order. One that was out of patience begins to count anew.
+   * @param limit Number of evaluations to wait for a lower loss.
+   * @param before Losses of a resumed run, in order. If its patience had run out, counting starts again at 0.
    */
   constructor(limit: number, before: readonly number[] = []) {
     this.#limit = limit;
@@ -20,7 +20,7 @@ export class Patience {
     if (this.isOver) this.#waited = 0;
   }
 
-  /** Takes the loss of an evaluation. */
+  /** Adds the loss of an evaluation. */
   add(loss: number): void {
     if (loss < this.#lowest) {
       this.#lowest = loss;
@@ -28,7 +28,7 @@ export class Patience {
     } else this.#waited++;
   }
 
-  /** Whether it waited as often as it may. */
+  /** Whether patience has run out. */
   get isOver(): boolean {
     return this.#waited >= this.#limit;
   }

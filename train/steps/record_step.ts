@@ -118,14 +118,14 @@ export function recordStep(
   const shared = sharedBranches(optimiser);
   const least = 1 + shared;
   if (branches <= least || fits(whole)) return whole;
-  // A pass of fewer branches takes less: halving finds the most that fit, few recordings where there are hundreds of branches.
+  // A pass with fewer branches takes less memory. Bisection finds the most that fit with few recordings, even for hundreds of branches.
   let most = least;
   for (let tooMany = branches; tooMany - most > 1;) {
     const middle = Math.floor((most + tooMany) / 2);
     if (fits(record(middle))) most = middle;
     else tooMany = middle;
   }
-  // As even as the number of passes allows.
+  // Distribute branches evenly over the passes.
   const own = branches - shared;
   return record(shared + Math.ceil(own / Math.ceil(own / (most - shared))));
 }
@@ -145,7 +145,7 @@ function recordPasses(
   const input = new Storage("step inputs", layout.bytes, "activations");
   const losses = new Storage("losses", optimiser.evaluations * 4, "activations");
   const { second } = shape;
-  // Gradients are taken of one branch at a time.
+  // Gradients are computed for one branch at a time.
   const together = optimiser.estimator.exact && !second ? 1 : perPass;
   const scores = new Storage(
     "scores",

@@ -87,7 +87,7 @@ export function hasSeeds(
   optimiser: Optimiser,
   { perPass }: Pick<InputLayout, "perPass">,
 ): boolean {
-  // A gradient has none.
+  // An exact gradient has no seeds.
   if (optimiser.estimator.exact) return false;
   return !isPlain(optimiser.plan) || perPass < optimiser.estimator.branches.length;
 }

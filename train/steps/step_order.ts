@@ -75,7 +75,7 @@ export function stepOrder(
     };
   };
   const noise = among(long, noiseBatchSize, seed);
-  // Where both draw from all, their batches differ.
+  // Another seed, so that the two batches differ even if both are drawn from all examples.
   const second = among(short, options.batchSize, seed + 1);
   return {
     stepsPerEpoch: Math.max(noise.stepsPerEpoch, second.stepsPerEpoch),

@@ -1,6 +1,6 @@
 /**
- * Training steps on the device. A step is queued whole (forward of all branches, losses, the optimiser's scalar program, update,
- * record); the host waits once for a chunk of them and drains the records.
+ * Training steps on the device. A step is queued as a whole (forward passes of all branches, losses, the optimiser's scalar program, update,
+ * record). The host waits once for a chunk of steps and drains the records.
  *
  * @module
  */
@@ -32,13 +32,13 @@ import { type DeviceSpan, parseTimes, StepClock } from "./step_clock.ts";
 /** The memory and the dispatches of one batch shape. */
 interface StepPlan extends Disposable {
   readonly plan: Plan;
-  /** From the staging buffer to `input`; made anew when that buffer is. */
+  /** Copies from the staging buffer to `input`. Replaced when that buffer is. */
   copy: BlockCopy;
   readonly input: Storage;
   readonly layout: InputLayout;
 }
 
-/** Where the inputs of queued steps wait to be copied, each from a multiple of 256 bytes on: at least one step's, usually many. */
+/** The buffer for the inputs of queued steps, each aligned to 256 bytes. It holds at least one step, usually many. */
 export function stagingFor(stepBytes: number): Storage {
   return new Storage(
     "step staging",
@@ -63,16 +63,17 @@ export class Trainer implements Disposable {
   #encoder: GPUCommandEncoder | undefined;
   #pass: GPUComputePassEncoder | undefined;
   #unsent = 0;
-  /** Multiply-adds recorded and not yet sent. */
+  /** Multiply-adds recorded and not yet submitted. */
   #work = 0;
   #compiles = false;
   #queued = 0;
 
   /**
-   * Prepares to train `offsets`, which the caller has allocated, from what an update rule keeps beside them. `seed` is the master seed; `state` the chain's state to go on
-   * from; `capacity` the most steps queued before a drain (default 1024); `activationBytes` the memory beyond which a step's branches
-   * are evaluated in several passes (default 1 GiB); `checkpoints` what exact gradients keep (default: all that fits there); `onTimes` is told when the device was at work on the steps of a drain, where it
-   * has a clock.
+   * Prepares to train `offsets`, which the caller has allocated, continuing with the update rule's state in them. `seed` is the master seed, `state`
+   * the chain's state to continue from, and `capacity` the maximum number of steps queued before a drain (default 1024). `activationBytes` is the
+   * memory above which a step's branches are evaluated in several passes (default 1 GiB). `checkpoints` is what exact gradients store (default:
+   * everything if it fits `activationBytes`, otherwise the input of each block). `onTimes` is called with the times at which the device worked on the
+   * steps of a drain, if it has a clock.
    */
   constructor(
     model: Model,
@@ -132,12 +133,12 @@ export class Trainer implements Disposable {
     this.#activations = new ActivationPool(this.#gpu, () => this.#plans.clear());
   }
 
-  /** Steps queued and not drained. */
+  /** Number of steps queued and not yet drained. */
   get queued(): number {
     return this.#queued;
   }
 
-  /** Most steps that may be queued before a drain. */
+  /** Maximum number of steps queued before a drain. */
   get capacity(): number {
     return this.#state.capacity;
   }
@@ -152,8 +153,8 @@ export class Trainer implements Disposable {
   }
 
   /**
-   * {@linkcode Trainer.enqueue} where submitting takes as long as the work, as it does on software adapters: timers and signals have their turn between
-   * two submissions. Nothing else may be asked of the trainer meanwhile.
+   * Like {@linkcode Trainer.enqueue}, but lets timers and signals run between submissions, for software adapters, on which submitting takes as long as
+   * the work. Do not use the trainer for anything else meanwhile.
    */
   async enqueueInTurns(step: number, batch: PackedBatch): Promise<void> {
     const turns = new Turns();
@@ -162,7 +163,7 @@ export class Trainer implements Disposable {
     }
   }
 
-  /** Records a step, and yields after each submission whether it or the next is compiled, which takes as long as others can wait. */
+  /** Records a step. After each submission, yields whether it or the next one includes compilation, which takes long. */
   *#submissions(step: number, batch: PackedBatch): Generator<boolean> {
     if (this.#queued >= this.#state.capacity) {
       throw new RangeError(
@@ -209,20 +210,20 @@ export class Trainer implements Disposable {
     }
     this.#queued++;
     this.#unsent++;
-    // Small submissions first, so that the device begins at once; larger ones then cost less each.
+    // Small submissions first, so that the device starts at once; larger ones later, because they cost less per step.
     if (this.#unsent >= Math.min(16, this.#queued - this.#unsent + 1)) {
       this.#submit();
       yield false;
     }
   }
 
-  /** The pass that dispatches are recorded into; a new one where the last was submitted. */
+  /** The pass that dispatches are recorded into. A new one after a submission. */
   #openPass(): GPUComputePassEncoder {
     this.#encoder ??= this.#gpu.device.createCommandEncoder();
     return this.#pass ??= this.#encoder.beginComputePass(this.#clock?.next());
   }
 
-  /** Sends what was recorded, with its steps' inputs in one write: steps, or a part of one that takes long. */
+  /** Submits what was recorded (several steps, or part of a long one), and writes the inputs of its steps at once. */
   #submit(): void {
     if (!this.#encoder || !this.#pass) return;
     this.#pass.end();
@@ -243,8 +244,8 @@ export class Trainer implements Disposable {
   }
 
   /**
-   * The records of the steps queued since the last drain, in order, as soon as the device has made them; `[]` when there are
-   * none. More steps may be queued meanwhile: they follow without a pause.
+   * Waits for the steps queued since the last drain and returns their records in order; `[]` if there are none. More steps may be queued meanwhile
+   * and follow without a pause.
    */
   async drain(): Promise<StepRecord[]> {
     const count = this.#queued;
@@ -255,7 +256,7 @@ export class Trainer implements Disposable {
     const ranges = [{ buffer, bytes: count * this.#state.recordWords * 4 }];
     const clock = this.#clock?.resolve();
     const read = this.#gpu.read(clock ? [...ranges, clock] : ranges);
-    // In the queue's order: steps queued from here on begin again at record 0; the halted flag and the chain's state stay.
+    // Executed in queue order: steps queued from here on start again at record 0. The halted flag and the chain's state stay.
     this.#gpu.write(this.#state.control.buffer, new Uint32Array([0]));
     const [bytes, times] = await read;
     this.#gpu.pipelines.check();
@@ -269,7 +270,7 @@ export class Trainer implements Disposable {
     return this.#model;
   }
 
-  /** Frees its plans and state; the offsets stay. */
+  /** Frees its plans and state, but not the offsets. */
   [Symbol.dispose](): void {
     this.#plans[Symbol.dispose]();
     this.#activations[Symbol.dispose]();

@@ -1,5 +1,5 @@
 /**
- * The slopes of a loss by the entries of codebooks.
+ * Gradients with respect to the entries of codebooks.
  *
  * @module
  */
@@ -15,28 +15,28 @@ import source from "./codebook_adjoint.wgsl.ts";
 import sumSource from "./codebook_sum.wgsl.ts";
 import outerSource from "./outer_rows.wgsl.ts";
 
-/** Words of slopes by a matrix that are held at once: all of them are as many as the matrix has weights. */
+/** Maximum number of words of a matrix's gradient in memory at once. The whole gradient has as many as the matrix has weights. */
 const SLICE_WORDS = 2 ** 20;
 
-/** Invocations that share a slice's entries among them. */
+/** Invocations that divide the entries of a slice among them. */
 const LANES = 16;
 
-/** Slices of the rows, each of which has sums of its own. */
+/** Number of slices of the rows, each with its own sums. */
 const SLICES = 16;
 
-/** A tensor in codebooks, and what is trained of it. */
+/** A tensor with codebooks, and its trained parts. */
 export interface Codebooks {
-  /** `[N][K]` in the codebook layout. */
+  /** Weights `[N][K]` in the codebook layout. */
   readonly weight: DeviceTensor;
-  /** On its scales. */
+  /** Perturbation of its scales. */
   readonly perturbation: Perturbation | undefined;
-  /** On its entries. */
+  /** Perturbation of its entries. */
   readonly plane: Perturbation;
-  /** Where their slopes are added. */
+  /** Memory to which the gradient of the entries is added. */
   readonly gradient: Range;
 }
 
-/** Records the slopes by entries of a matrix that multiplied `x`, `[M][K]`, from those by the product, `[M][N]`. */
+/** Records the gradient with respect to the entries of a matrix that multiplied `x`, `[M][K]`, from that of the product, `[M][N]`. */
 export function codebookSlopes(
   graph: Graph,
   x: Operand,
@@ -70,21 +70,21 @@ export function codebookSlopes(
   addSums(graph, books, sums);
 }
 
-/** Which rows of a table were gathered. */
+/** The rows that were gathered from a table. */
 export interface GatheredRows {
-  /** Rows of slopes. */
+  /** Number of rows in the gradient. */
   readonly rows: number;
-  /** By which row each is known; undefined where all are row `shift`. */
+  /** The batch with the row numbers. Undefined if all rows are row `shift`. */
   readonly batch: Storage | Range | undefined;
-  /** Where their numbers start in the batch. */
+  /** Start of the row numbers within the batch, in words. */
   readonly index: number;
-  /** Added to them. */
+  /** Added to the row numbers. */
   readonly shift: number;
-  /** What rows were multiplied by. */
+  /** Factor that the rows were multiplied by. */
   readonly factor: number;
 }
 
-/** Records the slopes by entries of a table from those by the rows that were gathered of it. */
+/** Records the gradient with respect to the entries of a table from that of the rows gathered from it. */
 export function gatheredCodebookSlopes(
   graph: Graph,
   slope: Value,

@@ -1,5 +1,5 @@
 /**
- * The adjoint of a matrix product: slopes of a loss by its input and by the offsets of its weights.
+ * The adjoint of a matrix product: gradients with respect to its input and to the offsets of its weights.
  *
  * @module
  */
@@ -27,20 +27,20 @@ import inputSource from "./input_adjoint.wgsl.ts";
 import minimaSource from "./minima_adjoint.wgsl.ts";
 import weightSource from "./weight_adjoint.wgsl.ts";
 
-/** Rows that an invocation takes. */
+/** Rows per invocation. */
 const ROWS = 8;
 
-/** A product that was computed, of one branch. */
+/** A computed product of one branch. */
 export interface ProductOf extends TensorPerturbations {
-  /** `[N][K]`. */
+  /** Weights `[N][K]`. */
   readonly weight: DeviceTensor;
   /** Rows of x (M). */
   readonly rows: number;
-  /** The kind of adapter, which decides the tile. */
+  /** Class of the adapter, which determines the tile. */
   readonly adapterClass: AdapterClass;
 }
 
-/** What both kernels know of a piece of the weights. */
+/** The part of the shader key that both kernels share, for a piece of the weights. */
 function pieceKey(
   weight: DeviceTensor,
   { perturbation, plane }: TensorPerturbations,
@@ -60,7 +60,7 @@ function pieceKey(
   };
 }
 
-/** Records the slopes of a loss by x, `[M][K]`, from those by the product, `[M][N]`. */
+/** Records the gradient with respect to x, `[M][K]`, from that of the product, `[M][N]`. */
 export function inputSlopes(graph: Graph, slope: Value, product: ProductOf): Value {
   const { weight, rows, perturbation, plane } = product;
   const y = graph.value(`slopes by the input of ${weight.name}`, rows * weight.columns);
@@ -105,7 +105,7 @@ export function inputSlopes(graph: Graph, slope: Value, product: ProductOf): Val
   return y;
 }
 
-/** Records the slopes of a loss by the offsets of the product's weights, added to `gradients`, from those by the product and its input. */
+/** Records the gradient with respect to the offsets of the product's weights, from that of the product and from its input. Adds it to `gradients`. */
 export function weightSlopes(
   graph: Graph,
   x: Operand,
@@ -166,7 +166,7 @@ function scaleSlopes(
         scaleGroups(weight),
         span,
         quads,
-        // Offsets of their own: no other row shares them.
+        // Without classes, no two rows share offsets.
         classes ?? 0x40000000,
         ...bound.parameters,
         0,
@@ -221,7 +221,7 @@ function minimaSlopes(
   });
 }
 
-/** Records the slopes of a loss by the offsets of a vector that is added to every row, added to `gradient`. */
+/** Records the gradient with respect to the offsets of a vector that is added to every row. Adds it to `gradient`. */
 export function vectorSlopes(
   graph: Graph,
   slope: Value,

@@ -1,5 +1,5 @@
 /**
- * Adjoints of products in register tiles, which unpack as the register kernel of the product does.
+ * Adjoints of products in register tiles, which unpack weights in the same way as the register kernel of the product.
  *
  * @module
  */
@@ -17,28 +17,28 @@ import { ratios, unitColumns } from "../product.ts";
 import inputSource from "./input_register.wgsl.ts";
 import scaleSource from "./scale_register.wgsl.ts";
 
-/** A product, and how its second parts are seen. */
+/** A product, and the planes of its second parts. */
 interface Tiled extends TensorPerturbations {
   readonly weight: DeviceTensor;
   readonly rows: number;
   readonly adapterClass: AdapterClass;
-  /** Of its pieces, where minima, zero points or codebooks are trained. */
+  /** One per piece, if minima, zero points or codebooks are trained. */
   readonly planes: readonly Value[] | undefined;
 }
 
-/** Whether codes of a layout lie in words of planes, which {@linkcode inputTiles} unpacks. */
+/** Whether the codes of a layout are stored in words of planes, which {@linkcode inputTiles} can unpack. */
 export function hasWords(layout: Layout): boolean {
   return (layout.kind === "scalar" || layout.kind === "super" || layout.kind === "column") &&
     layoutKey(layout).GRID === "none";
 }
 
-/** What both kernels are told of a piece. */
+/** The bindings and the part of the shader key that both kernels share, for a piece. */
 function shared({ weight, perturbation, plane, planes }: Tiled, i: number) {
   const { layout } = weight;
   const bound = bindPerturbation(perturbation);
   const own = planes?.[i];
   const unit = unitColumns(weight, perturbation);
-  // Scales of super-blocks come by the block, others one at a time.
+  // The scales of a super-block are loaded together, others one at a time.
   const load = layout.kind === "super"
     ? scaleLoad(weight, unit)
     : { SCALE_UNITS: 1, SCALE_VECTOR: false };
@@ -58,7 +58,7 @@ function shared({ weight, perturbation, plane, planes }: Tiled, i: number) {
   };
 }
 
-/** Records the slopes by the input of a product, whose weights have {@linkcode hasWords}, into `y`. */
+/** Records the gradient with respect to the input of a product into `y`. The layout of the weights must satisfy {@linkcode hasWords}. */
 export function inputTiles(graph: Graph, slope: Value, product: Tiled, y: Value): void {
   const { weight, rows, perturbation, adapterClass } = product;
   const ROWS = adapterClass === "software" && rows >= 8 ? 8 : 4;
@@ -91,10 +91,10 @@ export function inputTiles(graph: Graph, slope: Value, product: Tiled, y: Value)
   });
 }
 
-/** Outputs from which tiles are as wide as those of the product. */
+/** Number of outputs from which tiles are as wide as those of the product. */
 const MANY_OUTPUTS = 256;
 
-/** Records the slopes by the offsets of scales, one a row and span, added to `gradient`. */
+/** Records the gradient with respect to the offsets of scales, one per row and span. Adds it to `gradient`. */
 export function scaleTiles(
   graph: Graph,
   x: Operand,
@@ -105,7 +105,7 @@ export function scaleTiles(
   const { weight, rows, perturbation, adapterClass } = product;
   const isSoftware = adapterClass === "software";
   const ROWS = isSoftware && rows >= 8 ? 8 : 4;
-  // How a weight changes with an absolute offset has no scale in it, but what lies beside it may be a zero point.
+  // The derivative with respect to an absolute offset does not depend on the scale, but zero points are stored next to the scales.
   const usesScales = perturbation.form === "relative" || isPaired(weight.layout);
   weight.pieces.forEach((piece, i) => {
     const { bound, unit, key, plane } = shared(product, i);

@@ -11,13 +11,13 @@ import { activationAdjoint } from "../adjoints/adjoints.ts";
 import { activationTangent } from "../tangents/activation_tangent.ts";
 import source from "./gelu.wgsl.ts";
 
-/** What {@linkcode geluOperation} takes. */
+/** Attributes of {@linkcode geluOperation}. */
 export interface GeluAttributes {
   /** Whether the normal distribution is approximated by a tanh. */
   readonly tanh: boolean;
 }
 
-/** x, and a gate's other half if there is one, to `x * Phi(x)`, times that. */
+/** Inputs: x, then the factor of a gate if there is one. Result: `x * Phi(x)`, times the factor. */
 export const geluOperation: Operation<GeluAttributes> = {
   name: "gelu",
   record(graph, [x, times], { tanh }) {
@@ -41,10 +41,10 @@ export const geluOperation: Operation<GeluAttributes> = {
     activationAdjoint(graph, inputs, slope, tanh ? "gelu_tanh" : "gelu"),
 };
 
-/** `x * Phi(x)`, Phi the normal distribution (transformers' `gelu`), times `times` if that is given. */
+/** `x * Phi(x)`, multiplied by `times` if it is given. Phi is the cumulative normal distribution (transformers' `gelu`). */
 export const gelu: ActivationOperation = ({ graph }, x, times) =>
   recordOperation(graph, geluOperation, times ? [x, times] : [x], { tanh: false });
 
-/** `x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3)))` (transformers' `gelu_new`, `gelu_pytorch_tanh`), times `times` if that is given. */
+/** `x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3)))`, multiplied by `times` if it is given (transformers' `gelu_new`, `gelu_pytorch_tanh`). */
 export const geluTanh: ActivationOperation = ({ graph }, x, times) =>
   recordOperation(graph, geluOperation, times ? [x, times] : [x], { tanh: true });

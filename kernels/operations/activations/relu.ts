@@ -12,14 +12,14 @@ import { activationAdjoint } from "../adjoints/adjoints.ts";
 import { activationTangent } from "../tangents/activation_tangent.ts";
 import source from "./relu.wgsl.ts";
 
-/** x, and a gate if there is one, to `max(x, 0)`, times the gate. */
+/** Inputs: x, then the factor of a gate if there is one. Result: `max(x, 0)`, times the factor. */
 export const reluOperation: Operation<null> = {
   ...elementwise("relu", "relu", source, (inputs) => ({ TIMES: inputs.length > 1 })),
   tangent: (graph, inputs) => activationTangent(graph, inputs, "relu"),
   adjoint: (graph, inputs, _output, slope) => activationAdjoint(graph, inputs, slope, "relu"),
 };
 
-/** `max(x, 0)`, times `times` if that is given; what is not a number stays so. */
+/** `max(x, 0)`, multiplied by `times` if it is given. NaN is preserved. */
 export function relu({ graph }: Pick<ForwardContext, "graph">, x: Value, times?: Value): Value {
   return recordOperation(graph, reluOperation, times ? [x, times] : [x], null);
 }

@@ -1,5 +1,5 @@
 /**
- * Adjoints of the operations that have no weights to train: slopes of a loss by what they read, from that by what they leave.
+ * Adjoints of the operations without trained weights: gradients with respect to their inputs, from that of their result.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import namedSource from "./named_rows.wgsl.ts";
 import columnsSource from "./scatter_columns.wgsl.ts";
 import rowsSource from "./scatter_rows.wgsl.ts";
 
-/** Records `a + b`: the slope by a value that is read twice. */
+/** Records `a + b`, the gradient with respect to a value that is read twice. */
 export function addSlopes(graph: Graph, a: Value, b: Value): Value {
   const y = graph.value("slope", a.words);
   const isQuads = a.words % 4 === 0;
@@ -36,7 +36,7 @@ export function addSlopes(graph: Graph, a: Value, b: Value): Value {
   return y;
 }
 
-/** Records a copy, for an operation in place. */
+/** Records a copy of a gradient, for an operation in place. */
 export function copiedSlope(graph: Graph, slope: Value): Value {
   const y = graph.value("slope", slope.words);
   const total = slope.words / 4;
@@ -52,7 +52,7 @@ export function copiedSlope(graph: Graph, slope: Value): Value {
   return y;
 }
 
-/** Records the slopes by x, and by what it was multiplied by if that is given. */
+/** Records the gradient with respect to x and, if given, with respect to `times`, which the function of x was multiplied by. */
 export function activationAdjoint(
   graph: Graph,
   [x, times]: readonly Operand[],
@@ -75,7 +75,7 @@ export function activationAdjoint(
   return other ? [y, other] : [y];
 }
 
-/** Records the slope by what was capped, from the capped value. */
+/** Records the gradient with respect to a value before it was capped, from the capped value. */
 export function capAdjoint(graph: Graph, value: Value, slope: Value, cap: number): Value {
   const y = graph.value("slopes by uncapped", slope.words);
   graph.add({
@@ -90,7 +90,7 @@ export function capAdjoint(graph: Graph, value: Value, slope: Value, cap: number
   return y;
 }
 
-/** Records `factor` times a slope. */
+/** Records `factor` times a gradient. */
 export function scaledSlope(graph: Graph, slope: Value, factor: number): Value {
   const y = graph.value("slope", slope.words);
   graph.add({
@@ -105,7 +105,7 @@ export function scaledSlope(graph: Graph, slope: Value, factor: number): Value {
   return y;
 }
 
-/** Records the slope by all rows from that by those of a list, each as often as it is there. */
+/** Records the gradient with respect to all rows from that of the rows of a list, in which a row may occur several times. */
 export function scatterRows(
   { graph, rows, batch }: ForwardContext,
   slope: Value,
@@ -136,7 +136,7 @@ export function scatterRows(
   return y;
 }
 
-/** Records the slope by all columns from that by some, or by all in an order. */
+/** Records the gradient with respect to all columns from that of a range of them, or of all in another order. */
 export function scatterColumns(
   graph: Graph,
   slope: Value,

@@ -1,5 +1,5 @@
 /**
- * The adjoint of attention: one kernel by queries, one by keys, so that no two invocations add to the same slope.
+ * The adjoint of attention: one kernel for queries and one for keys, so that no two invocations add to the same element of a gradient.
  *
  * @module
  */
@@ -13,35 +13,35 @@ import seenSource from "./seen_rows.wgsl.ts";
 
 const WORKGROUP = 32;
 
-/** Models in use have 64 to 256; wider ones, which compile for 22 s (512) and 117 s (1024) on lavapipe, are looped over. */
+/** Heads wider than this use a loop, because unrolled ones take long to compile on lavapipe: 22 s for 512, 117 s for 1024. Common are 64 to 256. */
 const WIDEST_UNROLLED_HEAD = 256;
 
-/** Whether attention and its adjoint go over a head in a loop, whose sums lie where the result will. */
+/** Whether attention and its adjoint loop over the elements of a head, with their sums in the memory of the result. */
 export function isLooped(headDimension: number): boolean {
   return headDimension > WIDEST_UNROLLED_HEAD;
 }
 
-/** Attention that was computed over keys of its own forward. */
+/** Attention over the keys of the same forward pass. */
 export interface AttentionOf {
-  /** Rows, the batch that says which see which. */
+  /** Rows, and the batch that says which rows attend to which. */
   readonly context: ForwardContext;
-  /** Query heads. */
+  /** Number of query heads. */
   readonly heads: number;
-  /** Heads of keys and values. */
+  /** Number of key and value heads. */
   readonly keyValueHeads: number;
   /** Width of a head. */
   readonly headDimension: number;
-  /** Keys that a row sees at most. Default: all before it. */
+  /** Maximum number of keys that a row attends to. Default: all before it. */
   readonly window?: number | undefined;
-  /** What products of queries and keys are multiplied by. Default: 1 / sqrt(`headDimension`). */
+  /** Factor for the products of queries and keys. Default: 1 / sqrt(`headDimension`). */
   readonly scale?: number | undefined;
-  /** The bound of scores. Default: none. */
+  /** Soft limit of scores. Default: none. */
   readonly cap?: number | undefined;
-  /** Keys behind those of the batch's rows that all rows see. Default 0. */
+  /** Number of keys after those of the batch's rows to which all rows attend. Default 0. */
   readonly sharedKeys?: number;
 }
 
-/** Records the slopes by q, k and v. */
+/** Records the gradients with respect to q, k and v. */
 export function attentionAdjoint(
   graph: Graph,
   [q, k, v]: readonly Operand[],

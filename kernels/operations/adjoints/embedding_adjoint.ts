@@ -1,5 +1,5 @@
 /**
- * The adjoint of gathering rows of a table: slopes of a loss by what is trained of the table.
+ * The adjoint of gathering rows of a table: gradients with respect to the trained parts of the table.
  *
  * @module
  */
@@ -23,23 +23,23 @@ import type { Perturbation } from "../../offsets/perturbation.ts";
 import source from "./embedding_adjoint.wgsl.ts";
 import minimaSource from "./embedding_minima_adjoint.wgsl.ts";
 
-/** Rows of a table that were gathered. */
+/** A table and the rows that were gathered from it. */
 export interface GatheredTable extends TensorPerturbations {
-  /** `[tokens][width]`, packed or dense. */
+  /** Table `[tokens][width]`, packed or dense. */
   readonly table: DeviceTensor;
-  /** Rows of the batch. */
+  /** Number of gathered rows. */
   readonly rows: number;
-  /** What says which row each has; undefined where all have row `shift`. */
+  /** The batch with the row numbers. Undefined if all rows are row `shift`. */
   readonly batch: Storage | Range | undefined;
-  /** Where the numbers of rows start in the batch. */
+  /** Start of the row numbers within the batch, in words. */
   readonly index: number;
-  /** Added to them. */
+  /** Added to the row numbers. */
   readonly shift: number;
-  /** What rows were multiplied by. */
+  /** Factor that the rows were multiplied by. */
   readonly factor: number;
 }
 
-/** Records the slopes by the offsets of a table, added to `gradients`, from those by the rows that were gathered. */
+/** Records the gradient with respect to the offsets of a table, from that of the gathered rows. Adds it to `gradients`. */
 export function tableSlopes(
   graph: Graph,
   slope: Value,
@@ -89,7 +89,7 @@ function scaleSlopes(
         1: isDense && !isRelative ? undefined : piece.codes,
         2: batch,
         4: needsScales ? piece.scales : undefined,
-        // Minima of their own are none of the scales' business, zero points are.
+        // The gradient of scales does not depend on minima that are trained separately, but on zero points.
         5: SECOND === "min" ? undefined : planes?.[i] ?? table.codebook,
         6: slope,
       },

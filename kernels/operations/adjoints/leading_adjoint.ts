@@ -1,5 +1,5 @@
 /**
- * Adjoints of what stands before every sequence: vectors of virtual tokens, keys and values that all rows share.
+ * Adjoints of what precedes every sequence: vectors of virtual tokens, and keys and values that all rows share.
  *
  * @module
  */
@@ -14,10 +14,10 @@ import zeroSource from "../tangents/zero_tangents.wgsl.ts";
 import { copiedSlope } from "./adjoints.ts";
 import source from "./leading_adjoint.wgsl.ts";
 
-/** A dense matrix in front, its slopes where it is trained, and where its rows lie. */
+/** A dense matrix whose rows precede every sequence, and the position of its rows. */
 interface Leading {
   readonly tensor: DeviceTensor;
-  /** The first virtual token; or, without a batch of tokens, the row that the first vector lies in. */
+  /** The first virtual token; or, if `isPlaced`, the row of the first vector. */
   readonly first: number;
   readonly isPlaced: boolean;
 }
@@ -49,7 +49,7 @@ function addSlopesOf(
   });
 }
 
-/** Records the slopes by keys or values of the batch's rows, from those by them with `shared` behind, whose own are added to `gradients`. */
+/** Records the gradient with respect to the batch's keys or values, from that with `shared` appended. Adds that of `shared` to `gradients`. */
 export function sharedBehindAdjoint(
   context: ForwardContext,
   slope: Value,
@@ -72,7 +72,10 @@ export function sharedBehindAdjoint(
   return y;
 }
 
-/** Records the slopes by embeddings before some rows became `vectors`, those of virtual tokens from `first` on, whose own are added to `gradients`. */
+/**
+ * Records the gradient with respect to embeddings before the rows of virtual tokens, from `first` on, were replaced by `vectors`. Adds that of the
+ * vectors to `gradients`.
+ */
 export function virtualTokensAdjoint(
   context: ForwardContext,
   slope: Value,

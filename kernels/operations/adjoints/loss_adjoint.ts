@@ -1,5 +1,5 @@
 /**
- * The slope of a loss by logits: where a walk backwards begins.
+ * The gradient of a loss with respect to logits, with which a backward pass begins.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { splitRows } from "../rows.ts";
 import lossSource from "./loss_adjoint.wgsl.ts";
 import targetSource from "./target_adjoint.wgsl.ts";
 
-/** Records the slopes of the loss by the log-probabilities of the loss rows, `[lossRows]`, from the candidates' scores. */
+/** Records the gradient with respect to the log-probabilities of the loss rows, `[lossRows]`, from the candidates' scores. */
 export function lossSlopes(
   { graph, batch, layout }: ForwardContext,
   scores: Storage,
@@ -37,7 +37,7 @@ export function lossSlopes(
   return y;
 }
 
-/** Records the slopes of the loss by logits, `[count][vocabulary]`, from those by the log-probabilities of its targets. */
+/** Records the gradient with respect to logits, `[count][vocabulary]`, from that of the log-probabilities of their targets. */
 export function logitSlopes(
   { graph, batch, layout, adapterClass }: ForwardContext,
   logits: Value,

@@ -1,5 +1,5 @@
 /**
- * The adjoint of normalised rows, whatever the formula.
+ * The adjoint of all normalisations of rows.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { scatterRows } from "./adjoints.ts";
 import gainSource from "./gain_adjoint.wgsl.ts";
 import source from "./norm_adjoint.wgsl.ts";
 
-/** Records the slope by x, and adds those by a trained gain and bias to `gradients`. */
+/** Records the gradient with respect to x. Adds those of a trained gain and bias to `gradients`. */
 export function normAdjoint(
   graph: Graph,
   x: Operand,

@@ -27,7 +27,7 @@ export interface ScaleColumnsAttributes {
 export const scaleColumnsOperation: Operation<ScaleColumnsAttributes> = {
   name: "scale columns",
   record: (graph, [x, residual], attributes) => recordScaled(graph, x, residual, attributes),
-  // The same shader: it adds what a change of the scales makes of the first branch.
+  // The same shader, which adds the effect of a change of the scales on the first branch.
   tangent: (graph, [x, residual], attributes) => recordScaled(graph, x, residual, attributes),
   adjoint(graph, [x, residual], _output, slope, attributes, gradients) {
     const { context, scales, rows } = attributes;

@@ -1,5 +1,5 @@
 /**
- * Small dense matrices beside a model, as branches have them.
+ * Small dense matrices of adapters, with the values of each branch.
  *
  * @module
  */
@@ -10,15 +10,15 @@ import type { DeviceTensor } from "../../device/tensor.ts";
 import { perturbedVector, withTangents } from "../../matmul/perturbed_plane.ts";
 import type { ForwardContext } from "../context.ts";
 
-/** A matrix as all branches have it, or, where it is trained, as each has it: then of as many copies. */
+/** A matrix: one for all branches or, if it is trained, one per branch. */
 export interface MatrixByBranch {
-  /** `[rows][columns]`, or `[B][rows][columns]`. */
+  /** Values `[rows][columns]`, or `[B][rows][columns]` if `differs`. */
   readonly values: Storage | Value;
-  /** Whether every branch has its own. */
+  /** Whether every branch has its own values. */
   readonly differs: boolean;
 }
 
-/** A dense f32 matrix as the branches of a forward have it. */
+/** A dense f32 matrix with the values of the branches of a forward pass. */
 export function byBranch(
   matrix: DeviceTensor,
   { graph, perturbation, branches }: ForwardContext,
@@ -29,7 +29,7 @@ export function byBranch(
     : { values: matrix.pieces[0].codes, differs: false };
 }
 
-/** {@linkcode byBranch}, and where the graph records tangents with those of the matrix, zeros where nothing is trained of it. */
+/** Like {@linkcode byBranch}, but with the matrix's tangents if the graph records tangents. They are zero if it is not trained. */
 export function byBranchWithTangents(
   matrix: DeviceTensor,
   context: ForwardContext,

@@ -1,5 +1,5 @@
 /**
- * Keys or values with others behind them that all rows of a branch see.
+ * Appends to keys or values others to which all rows of a branch attend.
  *
  * @module
  */
@@ -13,15 +13,15 @@ import { sharedBehindAdjoint } from "../adjoints/leading_adjoint.ts";
 import { byBranch, byBranchWithTangents, type MatrixByBranch } from "./by_branch.ts";
 import source from "./copy_rows.wgsl.ts";
 
-/** Where rows go. */
+/** Destination of copied rows. */
 interface Place {
   readonly branches: number;
   readonly width: number;
-  /** Rows of one branch that are copied. */
+  /** Number of rows per branch to copy. */
   readonly rows: number;
-  /** Rows of one branch where they go. */
+  /** Number of rows per branch at the destination. */
   readonly toRows: number;
-  /** The first of them. */
+  /** First of these rows that is written. */
   readonly first: number;
 }
 
@@ -43,15 +43,15 @@ function copyRows(
   });
 }
 
-/** What {@linkcode sharedBehindOperation} takes. */
+/** Attributes of {@linkcode sharedBehindOperation}. */
 export interface SharedBehindAttributes {
   /** Rows, branches, offsets and noise. */
   readonly context: ForwardContext;
-  /** `[count][width]`, dense. */
+  /** The keys or values to append, `[count][width]`, dense. */
   readonly shared: DeviceTensor;
 }
 
-/** Keys or values `[B][M][width]` to `[B][M + count][width]`: behind each branch's those that all its rows share. */
+/** Input: keys or values `[B][M][width]`. Result: `[B][M + count][width]`, with the shared ones after those of each branch. */
 export const sharedBehindOperation: Operation<SharedBehindAttributes> = {
   name: "shared behind",
   record(graph, [x], { context, shared }) {
@@ -71,13 +71,13 @@ export const sharedBehindOperation: Operation<SharedBehindAttributes> = {
   ],
 };
 
-/** Records keys or values `[B][M][width]` with those of `shared`, `[count][width]`, behind them: `[B][M + count][width]`. */
+/** Records keys or values `[B][M][width]` followed by those of `shared`, `[count][width]`: `[B][M + count][width]`. */
 export function sharedBehind(context: ForwardContext, x: Value, shared: DeviceTensor): Value {
   return recordOperation(context.graph, sharedBehindOperation, [x], { context, shared });
 }
 
 /**
- * Records shared keys or values, `[count][width]`, into the rows of a cache from `first` on, which no slot has. The forward has one branch.
+ * Records shared keys or values, `[count][width]`, into the rows of a cache from `first` on, which are not slots. The forward pass has one branch.
  */
 export function storeShared(
   context: ForwardContext,

@@ -1,5 +1,5 @@
 /**
- * Vectors in place of embeddings, for tokens that no vocabulary has.
+ * Vectors that replace embeddings, for virtual tokens, which are not in the vocabulary.
  *
  * @module
  */
@@ -12,18 +12,18 @@ import { virtualTokensAdjoint } from "../adjoints/leading_adjoint.ts";
 import { byBranchWithTangents } from "./by_branch.ts";
 import source from "./virtual_tokens.wgsl.ts";
 
-/** The first token of a batch that stands for a vector and not for a row of an embedding table; no vocabulary is as large. */
+/** The first virtual token, which stands for a vector instead of a row of the embedding table. Larger than any vocabulary. */
 export const FIRST_VIRTUAL_TOKEN: number = 2 ** 31;
 
-/** What {@linkcode virtualTokensOperation} takes. */
+/** Attributes of {@linkcode virtualTokensOperation}. */
 export interface VirtualTokensAttributes {
   /** Rows, branches, the batch with its tokens, offsets and noise. */
   readonly context: ForwardContext;
-  /** `[count][width]`, dense. */
+  /** The vectors, `[count][width]`, dense. */
   readonly vectors: DeviceTensor;
 }
 
-/** Embeddings `[B][M][width]`, in place: rows of virtual tokens become their vectors. */
+/** Input: embeddings `[B][M][width]`. Result: the same with the rows of virtual tokens replaced by their vectors, in place. */
 export const virtualTokensOperation: Operation<VirtualTokensAttributes> = {
   name: "virtual tokens",
   inPlace: true,
@@ -44,7 +44,7 @@ export const virtualTokensOperation: Operation<VirtualTokensAttributes> = {
     });
     return x;
   },
-  // Every branch's rows become its own vectors, those of tangents their derivatives.
+  // Each branch's rows become its own vectors; rows of tangents become their derivatives.
   tangent: "linear",
   adjoint: (_graph, _inputs, _output, slope, { context, vectors }, gradients) => [
     virtualTokensAdjoint(context, slope, vectors, FIRST_VIRTUAL_TOKEN, gradients),
@@ -52,8 +52,8 @@ export const virtualTokensOperation: Operation<VirtualTokensAttributes> = {
 };
 
 /**
- * Records vectors, `[count][width]`, into the rows of `embeddings`, `[B][M][width]`, whose tokens count from {@linkcode FIRST_VIRTUAL_TOKEN}.
- * Overwrites `embeddings`.
+ * Records vectors, `[count][width]`, into the rows of `embeddings`, `[B][M][width]`, whose tokens are virtual: {@linkcode FIRST_VIRTUAL_TOKEN} and
+ * the `count - 1` after it. Overwrites `embeddings`.
  */
 export function virtualTokens(
   context: ForwardContext,

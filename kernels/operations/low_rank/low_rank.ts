@@ -43,9 +43,9 @@ export const lowRankOperation: Operation<LowRankAttributes> = {
     const h = recordDown(graph, x, attributes);
     return recordUp(graph, h, residual, attributes);
   },
-  // The same shaders: they add what a change of a factor makes of the first branch.
+  // The same shaders, which add the effect of a change of a factor on the first branch.
   tangent: (graph, inputs, attributes) => lowRankOperation.record(graph, inputs, attributes),
-  // The products of the factors again, each with its own adjoint: they are a small part of the matrix's beside them.
+  // Computes the products with the factors again, each with its own adjoint. They are cheap compared with that of the full matrix.
   adjoint(graph, [x, residual], _output, slope, attributes, gradients) {
     const { context, down, up, bias, scale, rows } = attributes;
     const own = scaledSlope(graph, slope, scale);
@@ -57,7 +57,7 @@ export const lowRankOperation: Operation<LowRankAttributes> = {
       plane: undefined,
       adapterClass: context.adapterClass,
     });
-    // B lies by its columns: its slope is that of a product of the result's slope, with A x as the slope by that.
+    // B is stored by columns, so its gradient is that of a product whose input is the result's gradient, with A x as the gradient of the product.
     weightSlopes(graph, own, h, part(up), gradients);
     const added = bias && context.perturbation(bias.name);
     const gradient = bias && gradients.of(bias.name);

@@ -16,13 +16,13 @@ import { normTangent } from "../tangents/norm_tangent.ts";
 import source from "./layer_norm.wgsl.ts";
 import type { NormOptions, NormVectors } from "./norm_operation.ts";
 
-/** What {@linkcode layerNormOperation} takes. */
+/** Attributes of {@linkcode layerNormOperation}. */
 export interface LayerNormAttributes extends NormVectors, NormOptions {
   /** Rows and branches. */
   readonly context: ForwardContext;
 }
 
-/** x to `(x - mean(x)) / sqrt(variance(x) + epsilon) * gain + bias` by row. */
+/** Input: x. Result: `(x - mean(x)) / sqrt(variance(x) + epsilon) * gain + bias` by row. */
 export const layerNormOperation: Operation<LayerNormAttributes> = {
   name: "layer norm",
   record(graph, [x], { context, gain, bias, width, epsilon, list }) {
@@ -63,7 +63,7 @@ export const layerNormOperation: Operation<LayerNormAttributes> = {
   ],
 };
 
-/** A vector on the device as every branch has it, and how many quads lie between those of two branches. */
+/** A vector with the values of the branches, and the number of quads from one branch to the next (0 if all share it). */
 function byBranch(
   { graph, branches, perturbation }: ForwardContext,
   tensor: DeviceTensor,
@@ -75,8 +75,8 @@ function byBranch(
 }
 
 /**
- * `(x - mean(x)) / sqrt(variance(x) + epsilon) * gain + bias` by row, without the one or the other where it is not given; the variance is that
- * of the row itself. With a list only those rows, compactly.
+ * Records `(x - mean(x)) / sqrt(variance(x) + epsilon) * gain + bias` by row. Gain and bias are optional; the variance is the biased one, of the row
+ * itself. With `list`, the result contains only those rows.
  */
 export function layerNorm(
   context: ForwardContext,

@@ -1,5 +1,5 @@
 /**
- * Functions of single elements with their tangents.
+ * Element-wise functions with their tangents.
  *
  * @module
  */
@@ -8,10 +8,10 @@ import type { Graph, Value } from "../../device/graph.ts";
 import type { Operand } from "../../device/operation.ts";
 import source from "./activation_tangent.wgsl.ts";
 
-/** What activation_slopes.wgsl knows. */
+/** The functions in activation_slopes.wgsl. */
 export type SlopeKind = "silu" | "relu" | "gelu" | "gelu_tanh";
 
-/** Records a function of every element of x, times the other input if there is one, with its tangents. */
+/** Records a function of every element of x, multiplied by the other input if there is one, with its tangents. */
 export function activationTangent(
   graph: Graph,
   [x, times]: readonly Operand[],

@@ -1,5 +1,5 @@
 /**
- * Normalised rows with their tangents, whatever the formula.
+ * All normalisations of rows, with their tangents.
  *
  * @module
  */
@@ -13,15 +13,15 @@ import type { NormOptions, NormVectors } from "../norms/norm_operation.ts";
 import { splitRows } from "../rows.ts";
 import source from "./norm_tangent.wgsl.ts";
 
-/** What {@linkcode normTangent} takes. */
+/** Attributes of {@linkcode normTangent}. */
 export interface NormTangentAttributes extends NormVectors, NormOptions {
   /** Rows and branches. */
   readonly context: ForwardContext;
-  /** Whether rows lose their means: LayerNorm, not RMSNorm. */
+  /** Whether the mean of each row is subtracted, as in LayerNorm but not in RMSNorm. */
   readonly centred: boolean;
 }
 
-/** Records rows of `x` normalised, with their tangents: `[B][rows][width]`. */
+/** Records normalised rows of `x` with their tangents: `[B][rows][width]`. */
 export function normTangent(
   graph: Graph,
   x: Operand,
@@ -60,7 +60,7 @@ export function normTangent(
   return y;
 }
 
-/** A vector on the device, with its tangents where it is trained. */
+/** A vector on the device, with its tangents if it is trained. */
 function vectorOf(
   graph: Graph,
   tensor: DeviceTensor,

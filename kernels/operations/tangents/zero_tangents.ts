@@ -1,5 +1,5 @@
 /**
- * Tangents of what does not change, or has yet to be added to.
+ * Zero tangents, for values that do not change and as the start of a sum.
  *
  * @module
  */
