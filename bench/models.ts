@@ -18,6 +18,7 @@ import { sightOf } from "../models/architectures.ts";
 import { readDataFile } from "../tasks/files.ts";
 import { DATA } from "./finetune.ts";
 import { keepRow, readRows } from "./support/kept_rows.ts";
+import { TREC_TOKENS } from "./support/learning_cases.ts";
 import { describeMachine } from "./support/machine.ts";
 import { isTrained, modelsReport, type ModelsRow, nameOfRow } from "./support/models_report.ts";
 
@@ -96,10 +97,7 @@ async function trecForMasks(folder: string): Promise<Readonly<Record<string, unk
   return {
     task: {
       template: "{mask}: {text}",
-      labels: {
-        ...{ ABBR: " word", DESC: " meaning", ENTY: " thing" },
-        ...{ HUM: " person", LOC: " place", NUM: " number" },
-      },
+      labels: TREC_TOKENS,
     },
     data: { folder, train: "train.jsonl", validation_limit: HELD_OUT },
   };
