@@ -125,7 +125,7 @@ async function report(rows: readonly Row[]): Promise<string> {
     "`deno task bench schemes` (resumable, [rows](schemes.jsonl)). Held-out loss in nats (mean over seeds, lowest and highest) and accuracy after training with each optimiser's default",
     "epsilon and learning rate, which falls linearly to 0. Tuned: of the multiples of the default rate that were tried with the first seed, the one with the lowest loss on examples that are",
     "neither trained on nor held out; the other seeds have that one. On the bundled model 1, 10 and 100 were tried (0.1 as well with scales, LoRA and IA3), elsewhere 1 and 5 for `qzoPlus` and `qzoNormalised`, and 10 and 100 for the others,",
-    "whose defaults are for far longer runs (`--factors`). None: the model has nothing of that kind. Seconds are of one processor, start and evaluation left out.",
+    "whose defaults are for far longer runs (`--factors`), with 1 as well for `zoAdam` on adapters. None: the model has nothing of that kind. Seconds are of one processor, start and evaluation left out.",
     "",
     ...tables,
     ...countsOf(rows),
