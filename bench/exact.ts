@@ -11,7 +11,7 @@ import type { OptimiserName } from "../optim/mod.ts";
 import { costsSvg } from "../show/costs_plot.ts";
 import type { SchemeName } from "../train/mod.ts";
 import { readRows } from "./support/kept_rows.ts";
-import { best, by, EXACT_COST, type Job, mean, type Row } from "./support/learning_run.ts";
+import { by, chosen, EXACT_COST, type Job, mean, type Row } from "./support/learning_run.ts";
 import { listRuns, makeRuns } from "./support/make_runs.ts";
 
 const results = (name: string) => fromFileUrl(new URL(`./results/${name}`, import.meta.url));
@@ -64,15 +64,14 @@ const trained = (scheme: SchemeName): string => scheme === "full" ? "scales" : s
 
 /** The rows of a method that the picture shows: those with the chosen learning rate, or with the default one. */
 function shown(rows: readonly Row[]): readonly Row[] {
-  const chosen = best(rows) ?? rows.filter(({ factor }) => factor === 1);
-  return chosen.filter(({ after }) => after !== undefined);
+  return chosen(rows).filter(({ after }) => after !== undefined);
 }
 
 /** The rows of a method that the table lists: those with the default learning rate, and those with the chosen one. */
 function listed(rows: readonly Row[]): (readonly Row[])[] {
   const usual = rows.filter(({ factor, after }) => factor === 1 && after !== undefined);
-  const chosen = shown(rows);
-  return [usual, ...chosen[0]?.factor === 1 ? [] : [chosen]].filter(({ length }) => length > 0);
+  const others = shown(rows);
+  return [usual, ...others[0]?.factor === 1 ? [] : [others]].filter(({ length }) => length > 0);
 }
 
 function spread(values: readonly number[], digits: number): string {

@@ -13,6 +13,7 @@ import {
 } from "../../mod.ts";
 import type { ModelSource, Objective } from "../../models/mod.ts";
 import { sightOf } from "../../models/architectures.ts";
+import { readDataFile } from "../../tasks/files.ts";
 import { builtInTask } from "../../tasks/mod.ts";
 import { DATA, type Split, TEXTS, windows } from "../finetune.ts";
 import { QUALITY_MODELS } from "./quality_models.ts";
@@ -39,16 +40,29 @@ export interface Case {
 /** Examples held out, and as many to choose a learning rate by. */
 export const HELD_OUT = 200;
 
+/** A function that opens a model and reads its examples. */
+function opening(path: string, read: (source: ModelSource) => Promise<Split>): Case["open"] {
+  return async () => {
+    const source = await openModelSource(path);
+    return { ...await read(source), source, [Symbol.dispose]: () => source[Symbol.dispose]() };
+  };
+}
+
+/** The path of a model in the shared data. */
+const shared = (model: string) => join(DATA, "models", model);
+
+/** Shortens the single text of each example. */
+const cut = (some: readonly Example[], length: number) =>
+  some.map((one) => ({ ...one, candidates: [one.candidates[0].slice(0, length)] }));
+
 /** SST-2 with MeZO's prompt. */
 function sst2(model: string, format: string): Case {
-  const open = async (): Promise<Opened> => {
-    const source = await openModelSource(join(DATA, "models", model));
-    const options = { maximumLength: source.config.context };
+  const open = opening(shared(model), async ({ tokenizer, config }) => {
+    const options = { maximumLength: config.context };
     const read = (split: "train" | "dev") =>
-      loadExamples(source.tokenizer, "sst2", split, join(DATA, "tasks/sst2"), options);
-    const [train, heldOut] = [await read("train"), await read("dev")];
-    return { source, train, heldOut, [Symbol.dispose]: () => source[Symbol.dispose]() };
-  };
+      loadExamples(tokenizer, "sst2", split, join(DATA, "tasks/sst2"), options);
+    return { train: await read("train"), heldOut: await read("dev") };
+  });
   return { model, format, open, objective: "classification", batchSize: 16 };
 }
 
@@ -61,13 +75,11 @@ function bundled(format: string): Case {
     labels: { "0": " terrible", "1": " great" },
   };
   const files = { train: "reviews_train.jsonl", dev: "reviews_test.jsonl" };
-  const open = async (): Promise<Opened> => {
-    const source = await openModelSource(join(folder, "model.gguf"));
-    const task = { name: "reviews", template, format: "jsonl", files } as const;
-    const read = (split: "train" | "dev") => loadExamples(source.tokenizer, task, split, folder);
-    const [train, heldOut] = [await read("train"), await read("dev")];
-    return { source, train, heldOut, [Symbol.dispose]: () => source[Symbol.dispose]() };
-  };
+  const task = { name: "reviews", template, format: "jsonl", files } as const;
+  const open = opening(join(folder, "model.gguf"), async ({ tokenizer }) => {
+    const read = (split: "train" | "dev") => loadExamples(tokenizer, task, split, folder);
+    return { train: await read("train"), heldOut: await read("dev") };
+  });
   return { model: BUNDLED, format, open, objective: "classification", batchSize: 8, heldOut: 100 };
 }
 
@@ -95,24 +107,15 @@ const TASKS = {
 
 /** A task's short examples alone, four a step, so that a run of a hundred forwards takes a minute of two processors. */
 function brief(task: "sst2" | "trec", model: string, format: string): Case {
-  const open = async (): Promise<Opened> => {
-    const source = await openModelSource(join(DATA, "models", model));
-    const options = { maximumLength: source.config.context, sees: sightOf(source.config) };
-    const read = async (split: "train" | "dev" | "test") => {
-      const all = await loadExamples(
-        source.tokenizer,
-        TASKS[task],
-        split,
-        join(DATA, "tasks", task),
-        options,
+  const folder = join(DATA, "tasks", task);
+  const open = opening(shared(model), async ({ tokenizer, config }) => {
+    const options = { maximumLength: config.context, sees: sightOf(config) };
+    const read = async (split: "train" | "dev" | "test") =>
+      (await loadExamples(tokenizer, TASKS[task], split, folder, options)).filter((one) =>
+        one.prompt.length + Math.max(...one.candidates.map(({ length }) => length)) <= BRIEF
       );
-      return all.filter(({ prompt, candidates }) =>
-        prompt.length + Math.max(...candidates.map(({ length }) => length)) <= BRIEF
-      );
-    };
-    const [train, heldOut] = [await read("train"), await read(task === "sst2" ? "dev" : "test")];
-    return { source, train, heldOut, [Symbol.dispose]: () => source[Symbol.dispose]() };
-  };
+    return { train: await read("train"), heldOut: await read(task === "sst2" ? "dev" : "test") };
+  });
   return { model, format, open, objective: "classification", batchSize: 4, heldOut: 48 };
 }
 
@@ -120,42 +123,30 @@ function brief(task: "sst2" | "trec", model: string, format: string): Case {
 function stories(model: "stories260k" | "tinystories-656k", format: string): Case {
   const open = async (): Promise<Opened> => {
     const opened = await QUALITY_MODELS[model]();
-    const cut = (some: readonly Example[]) =>
-      some.map((one) => ({ ...one, candidates: [one.candidates[0].slice(0, 48)] }));
-    return { ...opened, train: cut(opened.train), heldOut: cut(opened.heldOut) };
+    return { ...opened, train: cut(opened.train, 48), heldOut: cut(opened.heldOut, 48) };
   };
   return { model, format, open, objective: "language-modelling", batchSize: 8 };
 }
 
 /** Short windows of the text that these models were trained on. */
 function reviews(model: string, format: string): Case {
-  const open = async (): Promise<Opened> => {
-    const source = await openModelSource(join(DATA, "models", model));
-    const { train, heldOut } = await windows(TEXTS.reviews, source.tokenizer!);
-    const cut = (some: readonly Example[]) =>
-      some.map((one) => ({ ...one, candidates: [one.candidates[0].slice(0, BRIEF)] }));
-    return {
-      ...{ source, train: cut(train), heldOut: cut(heldOut) },
-      [Symbol.dispose]: () => source[Symbol.dispose](),
-    };
-  };
+  const open = opening(shared(model), async ({ tokenizer }) => {
+    const { train, heldOut } = await windows(TEXTS.reviews, tokenizer!);
+    return { train: cut(train, BRIEF), heldOut: cut(heldOut, BRIEF) };
+  });
   return { model, format, open, objective: "language-modelling", batchSize: 4 };
 }
 
 /** Short windows of stories for models that were trained on reviews; a model that sees the whole text predicts masked tokens of them. */
 function otherText(model: string, format: string): Case {
-  const open = async (): Promise<Opened> => {
-    const source = await openModelSource(join(DATA, "models", model));
-    const { file, documents } = TEXTS.whole;
-    const text = await Deno.readTextFile(join(DATA, "tasks/text", file));
-    const options = { length: BRIEF, sees: sightOf(source.config) };
-    const all = languageModellingExamples(source.tokenizer!, documents(text), options);
+  const { file, documents } = TEXTS.whole;
+  const open = opening(shared(model), async ({ tokenizer, config }) => {
+    const text = await readDataFile(join(DATA, "tasks/text", file));
+    const options = { length: BRIEF, sees: sightOf(config) };
+    const all = languageModellingExamples(tokenizer!, documents(text), options);
     const count = Math.floor(0.75 * all.length);
-    return {
-      ...{ source, train: all.slice(0, count), heldOut: all.slice(count) },
-      [Symbol.dispose]: () => source[Symbol.dispose](),
-    };
-  };
+    return { train: all.slice(0, count), heldOut: all.slice(count) };
+  });
   return { model, format, open, objective: "language-modelling", batchSize: 4, heldOut: 48 };
 }
 

@@ -132,12 +132,14 @@ async function startOf(gpu: Gpu, of: string): Promise<Start> {
   return last = { gpu, of, opened, source, base, before: new Map(), [Symbol.dispose]: dispose };
 }
 
-/**
- * Makes a run.
- *
- * @param choosing Whether the examples that rates are chosen by are evaluated.
- */
-export async function run(gpu: Gpu, job: Job, choosing: boolean): Promise<Row> {
+/** Options of {@linkcode run}. */
+export interface RunOptions {
+  /** Whether the examples by which learning rates are chosen are evaluated. */
+  readonly choosing: boolean;
+}
+
+/** Makes a run. */
+export async function run(gpu: Gpu, job: Job, { choosing }: RunOptions): Promise<Row> {
   const { objective, batchSize, heldOut: few = HELD_OUT } = CASES[job.case];
   const config = configOf(job);
   const start = await startOf(gpu, job.case);
@@ -206,11 +208,16 @@ export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
+/** The loss after training. NaN if the run diverged, for which a file of rows has null. */
+export function lossAfter({ after }: Row): number {
+  return after?.loss ?? NaN;
+}
+
 /** A table cell: the loss after training, by seed, and the accuracy if there is one. */
 export function cell(rows: readonly Row[]): string {
   if (rows.length === 0) return "";
   if (rows.some(({ none }) => none)) return "none";
-  const losses = rows.map(({ after }) => after!.loss);
+  const losses = rows.map(lossAfter);
   const loss = mean(losses);
   if (!Number.isFinite(loss)) return "diverged";
   const accuracies = rows.flatMap(({ after }) => after?.accuracy ?? []);
@@ -245,6 +252,11 @@ export function best(rows: readonly Row[]): Row[] | undefined {
     return Number.isFinite(found) ? found : Infinity;
   };
   return tried.reduce((one, other) => score(other) < score(one) ? other : one);
+}
+
+/** The rows of the chosen learning rate, or those of the default one if there was no choice. */
+export function chosen(rows: readonly Row[]): readonly Row[] {
+  return best(rows) ?? rows.filter(({ factor }) => factor === 1);
 }
 
 /** The multiples of the learning rate to try. Seeds after the first use only the one that was chosen with the first. */

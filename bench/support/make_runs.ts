@@ -65,13 +65,14 @@ export async function makeRuns(path: string, runs: Runs): Promise<void> {
     for (const job of able) {
       gpu ??= stack.use(await openGpu());
       // Seeds after the first have the rate that the first one chose.
-      const row = await run(gpu, job, seed === 0 || runs.factors.length < 2).catch((error): Row => {
+      const choosing = seed === 0 || runs.factors.length < 2;
+      const row = await run(gpu, job, { choosing }).catch((error): Row => {
         if (error?.name !== "NonFiniteLossError") throw error;
         return { ...job, after: { loss: NaN } };
       });
       await keepRow(path, row);
-      const what = row.none ?? `${row.before?.loss} -> ${row.after?.loss}`;
-      console.log(`${nameOf(job)}: ${what} in ${row.seconds} s`);
+      const what = row.none ?? `${row.before?.loss} -> ${row.after?.loss} in ${row.seconds} s`;
+      console.log(`${nameOf(job)}: ${what}`);
     }
   }
 }

@@ -7,7 +7,9 @@
 import type { OptimiserName } from "../../optim/mod.ts";
 import { schemeNames } from "../../train/config/scheme_schema.ts";
 import type { SchemeName } from "../../train/mod.ts";
-import { best, mean, type Row } from "./learning_run.ts";
+import { CASES } from "./learning_cases.ts";
+import { chosen, lossAfter, mean, type Row } from "./learning_run.ts";
+import { median } from "./timing.ts";
 
 /** The optimisers of ZO-Bench (arXiv 2402.11592) that are compared. */
 const PUBLISHED: readonly OptimiserName[] = ["zoAdam", "zoSgd", "zoSgdSign"];
@@ -24,6 +26,10 @@ interface Cell {
   readonly scheme: SchemeName;
   readonly before: number;
   readonly losses: Readonly<Record<string, number>>;
+  /** The optimisers whose chosen rate is the default one. */
+  readonly usual: readonly OptimiserName[];
+  /** The optimisers whose chosen rate is the highest that was tried, so that a higher one might be better. */
+  readonly highest: readonly OptimiserName[];
 }
 
 /** The cells in which every compared optimiser has all seeds. */
@@ -31,20 +37,23 @@ function cellsOf(rows: readonly Row[]): Cell[] {
   const made = rows.filter(({ none }) => none === undefined);
   const groups = Map.groupBy(made, (row) => `${row.case}|${row.forwards}|${row.scheme}`);
   return [...groups.values()].flatMap((some): Cell[] => {
-    const chosen = COMPARED.map((optimiser) => {
-      const own = some.filter((row) => row.optimiser === optimiser);
-      return best(own) ?? own.filter(({ factor }) => factor === 1);
+    const found = COMPARED.map((name) => {
+      const own = some.filter(({ optimiser }) => optimiser === name);
+      return { name, rows: chosen(own), highest: Math.max(...own.map(({ factor }) => factor)) };
     });
-    if (chosen.some(({ length }) => length < SEEDS)) return [];
-    const losses = chosen.map((one) => mean(one.map(({ after }) => after!.loss)));
+    if (found.some(({ rows }) => rows.length < SEEDS)) return [];
     return [{
       of: some[0].case,
       scheme: some[0].scheme,
-      before: mean(chosen[0].flatMap((row) => row.before?.loss ?? [])),
+      before: mean(found[0].rows.flatMap((row) => row.before?.loss ?? [])),
       // A run that diverged is above all others.
-      losses: Object.fromEntries(
-        COMPARED.map((name, i) => [name, Number.isFinite(losses[i]) ? losses[i] : Infinity]),
-      ),
+      losses: Object.fromEntries(found.map(({ name, rows }) => {
+        const loss = mean(rows.map(lossAfter));
+        return [name, Number.isFinite(loss) ? loss : Infinity];
+      })),
+      usual: found.filter(({ rows }) => rows[0].factor === 1).map(({ name }) => name),
+      highest: found.filter(({ rows, highest }) => rows[0].factor === highest)
+        .map(({ name }) => name),
     }];
   });
 }
@@ -74,36 +83,77 @@ function byCase(cells: readonly Cell[], schemes: readonly SchemeName[]): string[
   ];
 }
 
-/** How often each optimiser ends lowest, by scheme, and how far the best and the worst of a cell are apart. */
-function byOptimiser(cells: readonly Cell[], schemes: readonly SchemeName[]): string[] {
-  const of = (scheme: SchemeName) => cells.filter((cell) => cell.scheme === scheme);
-  const row = (what: string, value: (some: readonly Cell[]) => string | number) =>
-    `| ${what} | ${[...schemes.map(of), cells].map(value).join(" | ")} |`;
-  const count = (
-    optimiser: OptimiserName,
-    which: typeof lowest,
+/** The difference between the highest and the lowest loss of a cell. */
+function apart({ losses }: Cell): number {
+  const values = Object.values(losses);
+  return Math.max(...values) - Math.min(...values);
+}
+
+/** Statements about a cell, each of which is counted by scheme. */
+function statements(cells: readonly Cell[]): [string, (cell: Cell) => boolean][] {
+  const inCase = Map.groupBy(cells, ({ of }) => of);
+  const beside = ({ of }: Cell) => inCase.get(of) ?? [];
+  const plus = ({ losses }: Cell) => losses.qzoPlus;
+  const least = (cell: Cell) => cell.losses[lowest(cell, COMPARED)];
+  const scales = (cell: Cell) => beside(cell).find(({ scheme }) => scheme === "full") ?? cell;
+  const isHighest = (cell: Cell) => beside(cell).every((one) => plus(one) <= plus(cell));
+  const isText = ({ of }: Cell) => CASES[of].objective === "language-modelling";
+  const each = (
     among: readonly OptimiserName[],
+    text: string,
+    holds: (cell: Cell, name: OptimiserName) => boolean,
   ) =>
-  (some: readonly Cell[]) => some.filter((cell) => which(cell, among) === optimiser).length;
-  const apart = (cell: Cell) => {
-    const losses = COMPARED.map((name) => cell.losses[name]);
-    return Math.max(...losses) - Math.min(...losses);
-  };
-  const median = (values: readonly number[]) => {
-    const sorted = values.toSorted((one, other) => one - other);
-    return sorted[Math.floor(sorted.length / 2)];
-  };
+    among.map((name): [string, (cell: Cell) => boolean] => [
+      `\`${name}\` ${text}`,
+      (cell) => holds(cell, name),
+    ]);
   return [
-    `| | ${schemes.join(" | ")} | all |`,
+    ["cells", () => true],
+    ["of language modelling", isText],
+    ...each(COMPARED, "lowest of the five", (cell, name) => lowest(cell, COMPARED) === name),
+    ["`qzoPlus` within 0.02 nats of the lowest", (cell) => plus(cell) - least(cell) < 0.02],
+    ...each(
+      PUBLISHED,
+      "lowest of the published three",
+      (cell, name) => lowest(cell, PUBLISHED) === name,
+    ),
+    ...each(
+      PUBLISHED,
+      "highest of the published three",
+      (cell, name) => highest(cell, PUBLISHED) === name,
+    ),
+    [
+      "by `qzoPlus`, lowest of the schemes or within 0.05 nats of it",
+      (cell) => beside(cell).every((one) => plus(cell) - plus(one) <= 0.05),
+    ],
+    [
+      "by `qzoPlus`, highest of the schemes in classification",
+      (cell) => isHighest(cell) && !isText(cell),
+    ],
+    [
+      "by `qzoPlus`, highest of the schemes in language modelling",
+      (cell) => isHighest(cell) && isText(cell),
+    ],
+    ["the five closer together than on scales", (cell) => apart(cell) < apart(scales(cell))],
+    ["lowest loss above that of scales", (cell) => least(cell) > least(scales(cell))],
+    ["`qzoPlus` best at its default rate", ({ usual }) => usual.includes("qzoPlus")],
+    ...each(
+      COMPARED,
+      "best at the highest rate tried",
+      ({ highest }, name) => highest.includes(name),
+    ),
+  ];
+}
+
+/** How many cells each statement is true of, by scheme, and how far apart the optimisers of a cell end. */
+function byScheme(cells: readonly Cell[], schemes: readonly SchemeName[]): string[] {
+  const columns = [...schemes.map((one) => cells.filter(({ scheme }) => scheme === one)), cells];
+  const row = (what: string, value: (some: readonly Cell[]) => string | number) =>
+    `| ${what} | ${columns.map(value).join(" | ")} |`;
+  return [
+    `| number of cells | ${schemes.join(" | ")} | all |`,
     `|---|${schemes.map(() => "---|").join("")}---|`,
-    row("cells", (some) => some.length),
-    ...COMPARED.map((name) => row(`\`${name}\` lowest of the five`, count(name, lowest, COMPARED))),
-    ...PUBLISHED.map((name) =>
-      row(`\`${name}\` lowest of the published three`, count(name, lowest, PUBLISHED))
-    ),
-    ...PUBLISHED.map((name) =>
-      row(`\`${name}\` highest of the published three`, count(name, highest, PUBLISHED))
-    ),
+    ...statements(cells).map(([text, holds]) => row(text, (some) => some.filter(holds).length)),
     row(
       "nats from the lowest to the highest of the five, median",
       (some) => median(some.map(apart)).toFixed(3),
@@ -121,11 +171,11 @@ export function countsOf(rows: readonly Row[]): string[] {
     "",
     `Mean held-out loss of ${SEEDS} seeds, each optimiser at its chosen rate. First the lowest of ${
       COMPARED.map((name) => `\`${name}\``).join(", ")
-    }, with the loss of \`qzoPlus\` in brackets where that is another; then how often each is the lowest.`,
+    }, with the loss of \`qzoPlus\` in brackets where that is another; then of how many cells each statement is true.`,
     "",
     ...byCase(cells, schemes),
     "",
-    ...byOptimiser(cells, schemes),
+    ...byScheme(cells, schemes),
     "",
   ];
 }

@@ -278,7 +278,7 @@ export class Gpu implements Disposable {
     await this.#passed("wait", () => this.device.queue.onSubmittedWorkDone());
   }
 
-  /** Waits for the device. Its loss can surface here as any of several kinds of error. */
+  /** Waits for the device. If it is lost, this can throw one of several kinds of error. */
   async #passed<T>(what: string, wait: () => Promise<T>): Promise<T> {
     const passed = this.pacing.mark();
     let result: T;
